@@ -1,0 +1,125 @@
+#include "pagealloc/chunk_map.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "testing/fake_memory.h"
+#include "testing/tiny_layouts.h"
+
+namespace pagealloc {
+namespace {
+
+using testing::FakeMemory;
+using testing::TinyUneven;  // 4 blocks of 8 chunks
+
+template <class L>
+void ExpectBlock(std::uint64_t bytes, std::uint64_t blocks, std::uint64_t chunks_a_block) {
+  SCOPED_TRACE(L::kName);
+  FakeMemory os;
+  const auto map = std::make_unique<ChunkMap<L>>();
+  map->Init(os);
+  EXPECT_EQ(ChunkMap<L>::kBlocks, blocks);
+  EXPECT_EQ(ChunkMap<L>::kBlockChunks, chunks_a_block);
+  EXPECT_EQ(map->metadata(), MetadataStats{});
+  const ChunkIndex chunk = Geometry<L>::ChunkOf(Geometry<L>::kHeapBasePage);
+  ASSERT_TRUE(map->MakeBlocks(chunk, chunk + ChunkCount{1}).ok());
+  EXPECT_EQ(map->metadata(), (MetadataStats{ByteCount{bytes}, ByteCount{bytes}}));
+  EXPECT_EQ(os.committed(), ByteCount{bytes});
+}
+
+TEST(ChunkMap, BlockSizesAreThoseOfTheGoRuntime) {
+  ExpectBlock<LinuxAmd64>(1u << 20, 8192, 8192);
+  ExpectBlock<LinuxArm64>(1u << 20, 8192, 8192);
+  ExpectBlock<AixPpc64>(1u << 20, 8192, 8192);
+  ExpectBlock<IosArm64>(4u << 10, 8192, 32);
+  ExpectBlock<Linux386>(128u << 10, 1, 1024);
+  ExpectBlock<LinuxArm>(128u << 10, 1, 1024);
+  ExpectBlock<LinuxMips>(64u << 10, 1, 512);
+  ExpectBlock<Wasm125>(128u << 10, 1, 1024);
+  ExpectBlock<Wasm126>(128u << 10, 1, 8192);
+}
+
+TEST(ChunkMap, BlockIsRoundedToPagesOfTheOs) {
+  FakeMemory os(ByteCount{64u << 10});
+  const auto map = std::make_unique<ChunkMap<IosArm64>>();
+  map->Init(os);
+  ASSERT_TRUE(map->MakeBlocks(ChunkIndex{0}, ChunkIndex{1}).ok());
+  EXPECT_EQ(map->metadata().committed, ByteCount{64u << 10});
+}
+
+TEST(ChunkMap, ChunksOfATakenBlockAreZeroAndKeepTheirPlace) {
+  FakeMemory os;
+  ChunkMap<TinyUneven> map;
+  map.Init(os);
+  EXPECT_EQ(map.Lookup(ChunkIndex{9}), nullptr);
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{9}, ChunkIndex{10}).ok());
+  const auto* const chunk = map.Lookup(ChunkIndex{9});
+  ASSERT_NE(chunk, nullptr);
+  EXPECT_EQ(*chunk, ChunkMap<TinyUneven>::Entry{});
+  EXPECT_EQ(&map[ChunkIndex{9}], chunk);
+  map[ChunkIndex{9}].allocated.Set(5);
+
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32}).ok());
+  EXPECT_EQ(map.Lookup(ChunkIndex{9}), chunk);
+  EXPECT_TRUE(chunk->allocated.Get(5));
+}
+
+TEST(ChunkMap, TakesOnlyTheMissingBlocks) {
+  FakeMemory os;
+  ChunkMap<TinyUneven> map;
+  map.Init(os);
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{7}, ChunkIndex{8}).ok());  // ends on a border
+  EXPECT_NE(map.Lookup(ChunkIndex{0}), nullptr);
+  EXPECT_EQ(map.Lookup(ChunkIndex{8}), nullptr);
+  const std::uint64_t before = os.calls();
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{8}).ok());
+  EXPECT_EQ(os.calls(), before);
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{7}, ChunkIndex{9}).ok());
+  EXPECT_NE(map.Lookup(ChunkIndex{15}), nullptr);
+  EXPECT_EQ(map.Lookup(ChunkIndex{16}), nullptr);
+  EXPECT_EQ(map.metadata().committed, ByteCount{2 * 4096});
+}
+
+TEST(ChunkMap, ChunksOfDifferentIndexAreDifferent) {
+  FakeMemory os;
+  ChunkMap<TinyUneven> map;
+  map.Init(os);
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32}).ok());
+  for (std::uint64_t c = 0; c < 32; ++c) {
+    map[ChunkIndex{c}].scavenged.SetInWord(0, c + 1);
+  }
+  for (std::uint64_t c = 0; c < 32; ++c) {
+    EXPECT_EQ(map[ChunkIndex{c}].scavenged.WordOf(0), c + 1);
+  }
+}
+
+TEST(ChunkMap, RefusalKeepsEarlierBlocksAndARetryFinishes) {
+  for (std::uint64_t k = 0; k < 8; ++k) {  // each block takes two calls
+    FakeMemory os;
+    ChunkMap<TinyUneven> map;
+    map.Init(os);
+    os.FailAfter(k, true);
+    const OsStatus refused = map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32});
+    ASSERT_FALSE(refused.ok()) << k;
+    EXPECT_EQ(refused.call, k % 2 == 0 ? OsCall::kReserve : OsCall::kCommit) << k;
+    EXPECT_EQ(refused.bytes, ByteCount{4096}) << k;
+    EXPECT_EQ(map.metadata().committed, ByteCount{k / 2 * 4096}) << k;
+    EXPECT_EQ(os.reserved(), map.metadata().reserved) << k << ": a block leaked";
+    ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32}).ok()) << k;
+    EXPECT_EQ(map.metadata().committed, ByteCount{4 * 4096}) << k;
+  }
+}
+
+TEST(ChunkMapDeathTest, ChunksOutsideTheAddressSpaceAreRefused) {
+  FakeMemory os;
+  ChunkMap<TinyUneven> map;
+  map.Init(os);
+  EXPECT_DEATH(static_cast<void>(map.MakeBlocks(ChunkIndex{31}, ChunkIndex{33})),
+               "contract broken: begin < end && end\\.raw <= G::kChunks\\.raw");
+  EXPECT_DEATH(static_cast<void>(map.MakeBlocks(ChunkIndex{3}, ChunkIndex{3})), "begin < end");
+}
+
+}  // namespace
+}  // namespace pagealloc

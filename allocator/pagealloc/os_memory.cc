@@ -1,0 +1,94 @@
+#include "pagealloc/os_memory.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+
+namespace pagealloc {
+namespace {
+
+OsStatus Outcome(OsCall call, int result, ByteCount size) {
+  return result == 0 ? OsStatus::Ok() : OsStatus{call, errno, size};
+}
+
+void ExpectWholePages(const std::byte* begin, ByteCount size, ByteCount page) {
+  // The address is compared as a number, nothing is read through it.
+  const auto at = reinterpret_cast<std::uintptr_t>(begin);
+  PA_EXPECT(size.raw > 0 && size.raw % page.raw == 0 && at % page.raw == 0, at, size, page);
+}
+
+}  // namespace
+
+const char* OsStatus::call_name() const {
+  switch (call) {
+    case OsCall::kReserve:
+      return "reserve";
+    case OsCall::kCommit:
+      return "commit";
+    case OsCall::kRelease:
+      return "release";
+    case OsCall::kFault:
+      return "fault";
+    case OsCall::kHugePages:
+      return "hint huge pages for";
+    case OsCall::kUnreserve:
+      return "unreserve";
+  }
+  return "?";
+}
+
+MmapMemory::MmapMemory() : page_size_(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))) {
+  PA_EXPECT(std::has_single_bit(page_size_.raw), page_size_);
+}
+
+OsMemory::Reservation MmapMemory::Reserve(ByteCount size, std::byte* at) {
+  ExpectWholePages(at, size, page_size_);
+  if (size.raw > SIZE_MAX) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  if (at != nullptr) flags |= MAP_FIXED_NOREPLACE;
+  void* got = ::mmap(at, static_cast<std::size_t>(size.raw), PROT_NONE, flags, -1, 0);
+  if (got == MAP_FAILED) return {{OsCall::kReserve, errno, size}, nullptr};
+  if (at != nullptr && got != at) {  // a kernel before 4.17 takes the place as a mere hint
+    ::munmap(got, static_cast<std::size_t>(size.raw));
+    return {{OsCall::kReserve, EEXIST, size}, nullptr};
+  }
+  return {OsStatus::Ok(), static_cast<std::byte*>(got)};
+}
+
+OsStatus MmapMemory::Commit(std::byte* begin, ByteCount size) {
+  ExpectWholePages(begin, size, page_size_);
+  return Outcome(OsCall::kCommit,
+                 ::mprotect(begin, static_cast<std::size_t>(size.raw), PROT_READ | PROT_WRITE),
+                 size);
+}
+
+OsStatus MmapMemory::Release(std::byte* begin, ByteCount size) {
+  ExpectWholePages(begin, size, page_size_);
+  return Outcome(OsCall::kRelease,
+                 ::madvise(begin, static_cast<std::size_t>(size.raw), MADV_DONTNEED), size);
+}
+
+OsStatus MmapMemory::Fault(std::byte* begin, ByteCount size) {
+  ExpectWholePages(begin, size, page_size_);
+  // A fresh mapping in place of the old one drops contents and access in one step.
+  void* got = ::mmap(begin, static_cast<std::size_t>(size.raw), PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  return Outcome(OsCall::kFault, got == MAP_FAILED ? -1 : 0, size);
+}
+
+OsStatus MmapMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages want) {
+  ExpectWholePages(begin, size, page_size_);
+  const int advice = want == HugePages::kPrefer ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+  const int result = ::madvise(begin, static_cast<std::size_t>(size.raw), advice);
+  if (result != 0 && errno == EINVAL) return OsStatus::Ok();  // a kernel without huge pages
+  return Outcome(OsCall::kHugePages, result, size);
+}
+
+OsStatus MmapMemory::Unreserve(std::byte* begin, ByteCount size) {
+  ExpectWholePages(begin, size, page_size_);
+  return Outcome(OsCall::kUnreserve, ::munmap(begin, static_cast<std::size_t>(size.raw)), size);
+}
+
+}  // namespace pagealloc

@@ -1,0 +1,179 @@
+// Talks to the real operating system.
+#include "pagealloc/os_memory.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <string>
+
+namespace pagealloc {
+namespace {
+
+class MmapMemoryTest : public ::testing::Test {
+ protected:
+  ~MmapMemoryTest() override { EXPECT_TRUE(os_.Unreserve(memory_, size_).ok()); }
+
+  [[nodiscard]] bool AllZero(std::size_t begin, std::size_t end) const {
+    return std::all_of(memory_ + begin, memory_ + end,
+                       [](std::byte b) { return b == std::byte{0}; });
+  }
+  std::byte* ReserveOrDie(ByteCount size) {
+    const OsMemory::Reservation got = os_.Reserve(size);
+    EXPECT_TRUE(got.status.ok()) << got.status.error_number;
+    return got.begin;
+  }
+
+  MmapMemory os_;
+  const ByteCount page_ = os_.page_size();
+  const std::size_t page_bytes_ = static_cast<std::size_t>(page_.raw);
+  const ByteCount size_{16 * page_.raw};
+  std::byte* const memory_ = ReserveOrDie(size_);
+};
+
+using MmapMemoryDeathTest = MmapMemoryTest;
+
+TEST_F(MmapMemoryTest, PageSizeIsTheKernels) {
+  EXPECT_EQ(page_.raw, static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+  EXPECT_TRUE(std::has_single_bit(page_.raw));
+  EXPECT_EQ(os_.RoundUp(ByteCount{1}), page_);
+  EXPECT_EQ(os_.RoundUp(page_), page_);
+  EXPECT_EQ(os_.RoundUp(ByteCount{0}), ByteCount{0});
+}
+
+TEST_F(MmapMemoryTest, CommittedMemoryIsZeroAndKeepsWhatIsWritten) {
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  EXPECT_TRUE(AllZero(0, 16 * page_bytes_));
+  std::memset(memory_, 0xab, 16 * page_bytes_);
+  EXPECT_EQ(memory_[16 * page_bytes_ - 1], std::byte{0xab});
+}
+
+TEST_F(MmapMemoryTest, ReleasedMemoryReadsAsZeroAndStaysWritable) {
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  std::memset(memory_, 0xab, 16 * page_bytes_);
+  ASSERT_TRUE(os_.Release(memory_ + 2 * page_bytes_, ByteCount{3 * page_.raw}).ok());
+  EXPECT_TRUE(AllZero(2 * page_bytes_, 5 * page_bytes_));
+  EXPECT_EQ(memory_[2 * page_bytes_ - 1], std::byte{0xab}) << "below";
+  EXPECT_EQ(memory_[5 * page_bytes_], std::byte{0xab}) << "above";
+  memory_[2 * page_bytes_] = std::byte{1};
+  EXPECT_EQ(memory_[2 * page_bytes_], std::byte{1});
+}
+
+TEST_F(MmapMemoryTest, FaultedMemoryIsZeroWhenItIsCommittedAgain) {
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  std::memset(memory_, 0xab, 16 * page_bytes_);
+  ASSERT_TRUE(os_.Fault(memory_, page_).ok());
+  ASSERT_TRUE(os_.Commit(memory_, page_).ok());
+  EXPECT_TRUE(AllZero(0, page_bytes_));
+  EXPECT_EQ(memory_[page_bytes_], std::byte{0xab});
+}
+
+TEST_F(MmapMemoryDeathTest, ReservedMemoryCannotBeTouched) {
+  EXPECT_DEATH(memory_[0] = std::byte{1}, "");
+  ASSERT_TRUE(os_.Commit(memory_ + page_bytes_, page_).ok());
+  EXPECT_DEATH(memory_[page_bytes_ - 1] = std::byte{1}, "");
+  EXPECT_DEATH(memory_[2 * page_bytes_] = std::byte{1}, "");
+}
+
+TEST_F(MmapMemoryDeathTest, FaultedMemoryCannotBeTouched) {
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  memory_[5] = std::byte{1};
+  ASSERT_TRUE(os_.Fault(memory_, size_).ok());
+  EXPECT_DEATH(memory_[5] = std::byte{2}, "");
+}
+
+TEST_F(MmapMemoryDeathTest, PartsOfPagesBreakTheContract) {
+  EXPECT_DEATH(static_cast<void>(os_.Reserve(ByteCount{page_.raw - 1})), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Reserve(ByteCount{0})), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Commit(memory_ + 1, page_)), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Release(memory_, ByteCount{1})), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Fault(memory_ + 8, page_)), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_, ByteCount{0})), "contract broken");
+}
+
+TEST_F(MmapMemoryTest, ExactPlaceIsTakenWhenItIsFree) {
+  std::byte* const place = ReserveOrDie(size_);
+  ASSERT_TRUE(os_.Unreserve(place, size_).ok());
+  const OsMemory::Reservation got = os_.Reserve(size_, place);
+  ASSERT_TRUE(got.status.ok()) << got.status.error_number;
+  EXPECT_EQ(got.begin, place);
+  EXPECT_TRUE(os_.Unreserve(place, size_).ok());
+}
+
+TEST_F(MmapMemoryTest, PlaceThatIsTakenIsRefusedAndNotDamaged) {
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  std::memset(memory_, 0x5a, 16 * page_bytes_);
+  const auto overlaps = [&](std::size_t first_page, std::uint64_t pages) {
+    const ByteCount size{pages * page_.raw};
+    const OsMemory::Reservation got = os_.Reserve(size, memory_ + first_page * page_bytes_);
+    EXPECT_EQ(got.status.call, OsCall::kReserve);
+    EXPECT_EQ(got.status.error_number, EEXIST);
+    EXPECT_EQ(got.status.bytes, size);
+    EXPECT_EQ(got.begin, nullptr);
+  };
+  overlaps(0, 16);
+  overlaps(15, 1);
+  overlaps(15, 100);
+  EXPECT_TRUE(std::all_of(memory_, memory_ + 16 * page_bytes_,
+                          [](std::byte b) { return b == std::byte{0x5a}; }));
+}
+
+TEST_F(MmapMemoryTest, MoreThanTheAddressSpaceIsRefused) {
+  const ByteCount huge{std::uint64_t{1} << 60};
+  const OsMemory::Reservation got = os_.Reserve(huge);
+  EXPECT_EQ(got.status.error_number, ENOMEM);
+  EXPECT_EQ(got.status.bytes, huge);
+  EXPECT_EQ(got.begin, nullptr);
+}
+
+TEST_F(MmapMemoryTest, HugeReservationsCostNoMemory) {
+  const ByteCount size{std::uint64_t{1} << 36};
+  std::byte* const memory = ReserveOrDie(size);
+  ASSERT_TRUE(os_.Commit(memory + (std::size_t{1} << 35), page_).ok());
+  memory[std::size_t{1} << 35] = std::byte{1};
+  EXPECT_TRUE(os_.Unreserve(memory, size).ok());
+}
+
+// Kernels without huge pages refuse the advice; that is no error of the caller.
+TEST_F(MmapMemoryTest, HugePageHintsSucceedAndKeepContents) {
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  memory_[7] = std::byte{9};
+  EXPECT_TRUE(os_.HintHugePages(memory_, size_, HugePages::kPrefer).ok());
+  EXPECT_TRUE(os_.HintHugePages(memory_, size_, HugePages::kAvoid).ok());
+  EXPECT_EQ(memory_[7], std::byte{9});
+}
+
+TEST_F(MmapMemoryTest, CommitOfAHoleIsAnErrorValue) {
+  std::byte* const hole = ReserveOrDie(size_);
+  ASSERT_TRUE(os_.Unreserve(hole, size_).ok());
+  const OsStatus commit = os_.Commit(hole, size_);
+  EXPECT_FALSE(commit.ok());
+  EXPECT_EQ(commit.call, OsCall::kCommit);
+  EXPECT_EQ(commit.error_number, ENOMEM);
+  EXPECT_EQ(commit.bytes, size_);
+}
+
+TEST(OsStatus, NamesEveryCallDifferently) {
+  std::set<std::string> names;
+  for (const OsCall call : {OsCall::kReserve, OsCall::kCommit, OsCall::kRelease, OsCall::kFault,
+                            OsCall::kHugePages, OsCall::kUnreserve}) {
+    names.insert(OsStatus{call, ENOMEM, ByteCount{1}}.call_name());
+  }
+  EXPECT_EQ(names.size(), 6u);
+  EXPECT_EQ(names.count("commit"), 1u);
+  EXPECT_EQ(names.count("?"), 0u);
+}
+
+TEST(OsStatus, IsFineWithoutAnErrorNumber) {
+  EXPECT_TRUE(OsStatus::Ok().ok());
+  EXPECT_FALSE((OsStatus{OsCall::kCommit, ENOMEM, ByteCount{1}}).ok());
+}
+
+}  // namespace
+}  // namespace pagealloc

@@ -1,0 +1,272 @@
+/// page_allocator.h: address-ordered first fit over the pages of one heap.
+///
+/// PageAllocator answers which pages a request gets: always the lowest run that fits. It never
+/// touches the pages; its own tables come from an OsMemory, through which everything is taken.
+///
+///   Grow --> [AddressRanges: what is in the heap]
+///            [ChunkMap: two bits a page] --> [RadixTree: where free runs are] --> Find, Allocate
+///
+/// What is promised: placements (the lowest address that fits), results and statistics. When
+/// summaries are written, and where a search begins, is not.
+///
+/// Threads: one caller at a time; hold the heap's lock. Errors: "no room" is std::nullopt, a
+/// refusal of the operating system is an OsStatus and leaves the heap as it was, a caller's mistake
+/// stops the process (contract.h). Nothing throws. Go's names: pageAlloc and its methods; addresses
+/// there are page offsets here, 0 is an ordinary page, and unaligned growth is refused.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "pagealloc/address_ranges.h"
+#include "pagealloc/chunk_map.h"
+#include "pagealloc/contract.h"
+#include "pagealloc/layout.h"
+#include "pagealloc/os_memory.h"
+#include "pagealloc/page_cache.h"
+#include "pagealloc/radix_tree.h"
+#include "pagealloc/units.h"
+#include "pagealloc/work_counters.h"
+
+namespace pagealloc {
+
+/// Pages of a heap by state, exact after every operation. grown = in_use + free.
+struct HeapStats {
+  PageCount grown;      ///< pages that ever joined the heap
+  PageCount in_use;     ///< allocated, those in page caches included
+  PageCount free;       ///< not allocated
+  PageCount scavenged;  ///< free, and their memory is with the operating system
+
+  friend constexpr bool operator==(HeapStats, HeapStats) = default;
+};
+
+/// @tparam L         the layout; all tables are computed from it
+/// @tparam Counters  WorkCounters, or NoCounters at no cost
+template <Layout L, class Counters = NoCounters>
+class PageAllocator {
+  using G = Geometry<L>;
+
+ public:
+  using LayoutType = L;
+
+  PageAllocator() = default;
+  PageAllocator(const PageAllocator&) = delete;
+  PageAllocator& operator=(const PageAllocator&) = delete;
+
+  /// Reserves the tables. Comes first, once (contract); `os` must outlive the allocator. After a
+  /// refusal the object may only be destroyed.
+  /// @cost address space: MetadataStats::reserved (585 MiB on 48 bits, 12 KiB on 32 bits)
+  OsStatus Init(OsMemory& os) {
+    PA_EXPECT(os_ == nullptr);
+    os_ = &os;
+    chunks_.Init(os);
+    return tree_.Init(os);
+  }
+
+  /// Adds pages to the heap, free and scavenged: a non-empty range of whole chunks, none of which
+  /// is in the heap yet, up to Geometry<L>::kHeapEnd (contract). Ranges may come in any order and
+  /// leave gaps. On a refusal the heap is as before; metadata() may have grown.
+  /// @see Go: grow. There, an unaligned size leaves a summary wrong; here it breaks the contract.
+  OsStatus Grow(PageRange pages) {
+    PA_EXPECT(os_ != nullptr);
+    PA_EXPECT(pages.begin < pages.end && pages.end <= G::kHeapEnd, pages.begin, pages.end);
+    PA_EXPECT(G::PageInChunk(pages.begin) == 0 && G::PageInChunk(pages.end) == 0, pages.begin,
+              pages.end);
+    PA_EXPECT(!in_heap_.Overlaps({pages.begin, pages.end}), pages.begin, pages.end);
+    const ChunkIndex first = G::ChunkOf(pages.begin);
+    const ChunkIndex last = G::ChunkOf(pages.end);
+    if (const OsStatus status = in_heap_.PrepareAdd(*os_); !status.ok()) return status;
+    if (const OsStatus status = chunks_.MakeBlocks(first, last); !status.ok()) return status;
+    if (const OsStatus status = tree_.Grow(pages); !status.ok()) return status;
+
+    in_heap_.Add({pages.begin, pages.end});
+    stats_.grown += pages.size();
+    stats_.free += pages.size();
+    stats_.scavenged += pages.size();
+    for (ChunkIndex chunk = first; chunk < last; ++chunk) chunks_[chunk].scavenged.SetAll();
+    tree_.Update(chunks_, pages, Change::kFreed, counters_);
+    search_from_ = std::min(search_from_, pages.begin);
+    return OsStatus::Ok();
+  }
+
+  /// Takes the lowest free run of `want` pages.
+  ///
+  /// @param want  pages, at least 1 (contract); may exceed what one root entry covers.
+  /// @return      first page, and how many of the pages the operating system must back again;
+  ///              nullopt when no run is long enough: no error, grow the heap and retry.
+  /// @post        stats().in_use grew by `want`; on nullopt nothing changed.
+  /// @cost        one cache line a level and one bitmap, and the summaries above the change.
+  /// @see         Go: alloc.
+  [[nodiscard]] std::optional<Allocation> Allocate(PageCount want) {
+    PA_EXPECT(want >= PageCount{1}, want);
+    const std::optional<Found> found = Lookup(want);
+    if (!found) {
+      if (want == PageCount{1}) search_from_ = kNothingFree;
+      return std::nullopt;
+    }
+    const PageCount scavenged = MarkAllocated(PageRange::Of(found->first, want));
+    search_from_ = std::max(search_from_, found->hint);
+    return Allocation{found->first, scavenged};
+  }
+
+  /// Marks exactly these pages allocated: a non-empty range of the heap (contract), all of it free
+  /// (checked builds). Returns how many were scavenged. @see Go: allocRange.
+  PageCount AllocateRange(PageRange pages) {
+    ExpectInHeap(pages);
+    return MarkAllocated(pages);
+  }
+
+  /// Marks pages free: a non-empty range of the heap (contract), all of it allocated (checked
+  /// builds). Scavenged bits stay. @see Go: free.
+  void Free(PageRange pages) {
+    ExpectInHeap(pages);
+    search_from_ = std::min(search_from_, pages.begin);
+    ForChunks(pages, [](auto& chunk, unsigned first, unsigned count) {
+      PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
+      chunk.Free(first, count);
+    });
+    stats_.in_use -= pages.size();
+    stats_.free += pages.size();
+    tree_.Update(chunks_, pages, Change::kFreed, counters_);
+  }
+
+  /// Where Allocate(want) would place a run; changes nothing but the work counters. @see Go: find.
+  [[nodiscard]] std::optional<Found> Find(PageCount want) {
+    PA_EXPECT(want >= PageCount{1}, want);
+    return Lookup(want);
+  }
+
+  /// Takes all free pages of the 64-page block that holds the lowest free page. An empty cache when
+  /// nothing is free. @post the pages read as allocated until Flush() or Free() brings them back.
+  /// @see Go: allocToCache.
+  [[nodiscard]] PageCache TakePageCache() {
+    const std::optional<Found> lowest = Lookup(PageCount{1});
+    if (!lowest) {
+      search_from_ = kNothingFree;
+      return PageCache{};
+    }
+    const PageOffset base{lowest->first.raw & ~(PageCache::kPages.raw - 1)};
+    const unsigned in_chunk = G::PageInChunk(base);
+    auto& chunk = chunks_[G::ChunkOf(base)];
+    PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
+    cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
+    chunk.allocated.SetInWord(in_chunk, cache.pages);
+    chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
+    MoveToUse(cache.size(), CountOnes(cache.scavenged));
+    const PageRange block = PageRange::Of(base, PageCache::kPages);
+    tree_.Update(chunks_, block, Change::kMixed, counters_);
+    // The last page of the block, not the one after: that might lie outside the heap.
+    search_from_ = PageOffset{block.end.raw - 1};
+    return cache;
+  }
+
+  /// Brings a cache's pages back: those in `pages` become free, those in `scavenged` scavenged, and
+  /// the cache empty. Its block must lie in the heap, scavenged inside pages (contract), and pages
+  /// be allocated (checked builds). An empty cache may have any base. @see Go: pageCache.flush.
+  void Flush(PageCache& cache) {
+    PA_EXPECT((cache.scavenged & ~cache.pages) == 0, cache.pages, cache.scavenged);
+    if (cache.empty()) {
+      cache = PageCache{};
+      return;
+    }
+    PA_EXPECT(cache.base.raw % PageCache::kPages.raw == 0, cache.base);
+    const PageRange block = PageRange::Of(cache.base, PageCache::kPages);
+    ExpectInHeap(block);
+    const unsigned in_chunk = G::PageInChunk(cache.base);
+    auto& chunk = chunks_[G::ChunkOf(cache.base)];
+    PA_ASSERT((cache.pages & ~chunk.allocated.WordOf(in_chunk)) == 0, cache.base, cache.pages);
+    chunk.allocated.ClearInWord(in_chunk, cache.pages);
+    chunk.scavenged.SetInWord(in_chunk, cache.scavenged);
+    stats_.in_use -= cache.size();
+    stats_.free += cache.size();
+    stats_.scavenged += CountOnes(cache.scavenged);
+    search_from_ = std::min(search_from_, cache.base);
+    tree_.Update(chunks_, block, Change::kMixed, counters_);
+    cache = PageCache{};
+  }
+
+  /// Lowest page of the heap at or above `at`; nullopt if there is none. @see Go: findMappedAddr.
+  [[nodiscard]] std::optional<PageOffset> FindMapped(PageOffset at) const {
+    return in_heap_.AtOrAbove(at);
+  }
+
+  [[nodiscard]] const AddressRanges& ranges() const { return in_heap_; }  ///< Go: inUse
+  [[nodiscard]] const HeapStats& stats() const { return stats_; }
+  /// Everything taken from the OsMemory; the object itself (sizeof) comes on top.
+  [[nodiscard]] MetadataStats metadata() const {
+    return tree_.metadata() + chunks_.metadata() + in_heap_.metadata();
+  }
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+
+ private:
+  friend struct testing::AllocatorAccess;
+
+  static constexpr PageOffset kNothingFree{G::kAddressPages.raw};
+
+  static PageCount CountOnes(std::uint64_t bits) {
+    return PageCount{static_cast<std::uint64_t>(std::popcount(bits))};
+  }
+
+  void ExpectInHeap(PageRange pages) const {
+    PA_EXPECT(in_heap_.ContainsAll({pages.begin, pages.end}), pages.begin, pages.end);
+  }
+
+  /// The lowest run of `want` pages and a search position for afterwards. Most requests fit into
+  /// the chunk where the search begins: its longest run tells, without a walk through the tree.
+  [[nodiscard]] std::optional<Found> Lookup(PageCount want) {
+    if (search_from_ == kNothingFree) return std::nullopt;
+    const ChunkIndex chunk = G::ChunkOf(search_from_);
+    const unsigned in_chunk = G::PageInChunk(search_from_);
+    if (want.raw > G::kChunkPages.raw - in_chunk || tree_.LongestRun(chunk) < want) {
+      return tree_.Find(chunks_, want, search_from_, in_heap_, counters_);
+    }
+    std::uint64_t words = 0;
+    const auto match = chunks_[chunk].allocated.Find(want.raw, in_chunk, words);
+    counters_.WordsScanned(words);
+    counters_.SummariesRead(G::kLevels - 1, 1);
+    PA_EXPECT(match.has_value(), chunk, want);  // the chunk's summary promised it
+    const PageOffset base = G::ChunkBegin(chunk);
+    return Found{base + PageCount{match->first}, base + PageCount{match->first_free}};
+  }
+
+  /// Calls `visit(chunk, first page, count)` for each chunk's part of a non-empty range.
+  template <class Visit>
+  void ForChunks(PageRange pages, Visit&& visit) {
+    PageOffset at = pages.begin;
+    while (at < pages.end) {
+      const unsigned first = G::PageInChunk(at);
+      const std::uint64_t count = std::min(G::kChunkPages.raw - first, pages.end.raw - at.raw);
+      visit(chunks_[G::ChunkOf(at)], first, static_cast<unsigned>(count));
+      at += PageCount{count};
+    }
+  }
+
+  PageCount MarkAllocated(PageRange pages) {
+    PageCount scavenged;
+    ForChunks(pages, [&scavenged](auto& chunk, unsigned first, unsigned count) {
+      PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
+      scavenged += PageCount{chunk.Allocate(first, count)};
+    });
+    MoveToUse(pages.size(), scavenged);
+    tree_.Update(chunks_, pages, Change::kAllocated, counters_);
+    return scavenged;
+  }
+
+  void MoveToUse(PageCount pages, PageCount scavenged) {
+    stats_.in_use += pages;
+    stats_.free -= pages;
+    stats_.scavenged -= scavenged;
+  }
+
+  OsMemory* os_ = nullptr;
+  /// No page below it is free (Go: searchAddr). In the heap, or kNothingFree.
+  PageOffset search_from_ = kNothingFree;
+  HeapStats stats_;
+  [[no_unique_address]] Counters counters_;
+  RadixTree<L, Counters> tree_;
+  AddressRanges in_heap_;
+  ChunkMap<L> chunks_;
+};
+
+}  // namespace pagealloc

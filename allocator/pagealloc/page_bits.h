@@ -1,0 +1,248 @@
+/// page_bits.h: one bit a page of a chunk, and searching in them.
+///
+/// PageBits<P> holds P bits (512, or 64 for wasm's small chunks) in 64-bit words; bit i is bit
+/// i % 64 of word i / 64. Read as allocation state, 1 is allocated and 0 is free; Find and
+/// Summarize look for zeros. A 512-page bitmap is one cache line. Ranges are (first, count) with
+/// count >= 1 and must lie inside the chunk (contract). Nothing here allocates or locks. Go's
+/// names: pageBits, pallocBits; findBitRange64 = LowestRun64.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <optional>
+
+#include "pagealloc/contract.h"
+#include "pagealloc/summary.h"
+#include "pagealloc/units.h"
+
+namespace pagealloc {
+
+/// Bits [first, first + count) of a word; 1 <= count, first + count <= 64.
+constexpr std::uint64_t WordMask(unsigned first, unsigned count) {
+  return (~std::uint64_t{0} >> (64 - count)) << first;
+}
+
+/// Leaves a 1 wherever `count` consecutive ones of `bits` begin. count >= 1; more than 64 leaves 0.
+/// Each pass doubles the length of the runs that are known to survive: O(log count).
+constexpr std::uint64_t RunStarts64(std::uint64_t bits, std::uint64_t count) {
+  if (count > 64) return 0;
+  std::uint64_t known = 1;  // a 1 in `bits` says that at least so many ones begin there
+  while (known < count && bits != 0) {
+    const std::uint64_t step = known < count - known ? known : count - known;
+    bits &= bits >> step;
+    known += step;
+  }
+  return bits;
+}
+
+/// Position of the lowest run of `count` ones in `bits`; 64 if there is none (Go: findBitRange64).
+constexpr unsigned LowestRun64(std::uint64_t bits, std::uint64_t count) {
+  PA_EXPECT(count >= 1, count);
+  return static_cast<unsigned>(std::countr_zero(RunStarts64(bits, count)));
+}
+
+template <unsigned kPages>
+class PageBits {
+  static_assert(kPages % 64 == 0 && std::has_single_bit(kPages));
+
+ public:
+  static constexpr unsigned kWords = kPages / 64;
+
+  /// A free run in the chunk, and the first free page seen on the way.
+  struct Match {
+    unsigned first;
+    unsigned first_free;
+  };
+
+  [[nodiscard]] constexpr bool Get(unsigned i) const { return (words_[i / 64] >> i % 64 & 1) != 0; }
+  /// The whole word that contains bit i, not shifted (Go: block64, pages64).
+  [[nodiscard]] constexpr std::uint64_t WordOf(unsigned i) const { return words_[i / 64]; }
+  [[nodiscard]] constexpr std::uint64_t word(unsigned index) const { return words_[index]; }
+
+  constexpr void Set(unsigned i) { words_[i / 64] |= std::uint64_t{1} << i % 64; }
+  constexpr void Clear(unsigned i) { words_[i / 64] &= ~(std::uint64_t{1} << i % 64); }
+  constexpr void SetAll() { words_.fill(~std::uint64_t{0}); }
+  constexpr void ClearAll() { words_.fill(0); }
+  /// Adds the ones of `bits` to the word of bit i (Go: setBlock64, allocPages64).
+  constexpr void SetInWord(unsigned i, std::uint64_t bits) { words_[i / 64] |= bits; }
+  /// Takes the ones of `bits` out of the word of bit i (Go: clearBlock64).
+  constexpr void ClearInWord(unsigned i, std::uint64_t bits) { words_[i / 64] &= ~bits; }
+
+  constexpr void SetRange(unsigned first, unsigned count) {
+    ForWords(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] |= mask; });
+  }
+  constexpr void ClearRange(unsigned first, unsigned count) {
+    ForWords(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] &= ~mask; });
+  }
+  /// Ones in the range (Go: popcntRange).
+  [[nodiscard]] constexpr unsigned CountRange(unsigned first, unsigned count) const {
+    int ones = 0;
+    ForWords(first, count, [&](unsigned w, std::uint64_t mask) {
+      // Without a popcount instruction each call costs, and most words are empty or full.
+      const std::uint64_t bits = words_[w] & mask;
+      if (bits != 0) ones += bits == ~std::uint64_t{0} ? 64 : std::popcount(bits);
+    });
+    return static_cast<unsigned>(ones);
+  }
+
+  /// Zeros directly below bit i (i <= kPages): the length of the run that ends there.
+  [[nodiscard]] constexpr unsigned ZerosBelow(unsigned i) const {
+    PA_EXPECT(i <= kPages, i);
+    unsigned w = i / 64;
+    unsigned zeros = i % 64;
+    if (zeros != 0) {
+      const std::uint64_t below = words_[w] << (64 - zeros);
+      if (below != 0) return static_cast<unsigned>(std::countl_zero(below));
+    }
+    while (w > 0) {
+      const std::uint64_t word = words_[--w];
+      if (word != 0) return zeros + static_cast<unsigned>(std::countl_zero(word));
+      zeros += 64;
+    }
+    return zeros;
+  }
+  /// Zeros from bit i (i <= kPages) upwards: the length of the run that begins there.
+  [[nodiscard]] constexpr unsigned ZerosFrom(unsigned i) const {
+    PA_EXPECT(i <= kPages, i);
+    unsigned w = i / 64;
+    unsigned zeros = 0;
+    if (i % 64 != 0) {
+      const std::uint64_t above = words_[w] >> i % 64;
+      if (above != 0) return static_cast<unsigned>(std::countr_zero(above));
+      zeros = 64 - i % 64;
+      ++w;
+    }
+    for (; w < kWords; ++w) {
+      if (words_[w] != 0) return zeros + static_cast<unsigned>(std::countr_zero(words_[w]));
+      zeros += 64;
+    }
+    return zeros;
+  }
+
+  /// Zeros at the low end, longest run of zeros, zeros at the high end (Go: summarize).
+  /// One pass; a word's inner runs are looked at only as far as they could beat the longest so far.
+  [[nodiscard]] constexpr FreeRuns Summarize() const {
+    unsigned start = kPages;  // until a one is seen
+    unsigned longest = 0;
+    unsigned run = 0;  // zeros that end at the border before the word
+    for (unsigned w = 0; w < kWords; ++w) {
+      const std::uint64_t word = words_[w];
+      if (word == 0) {
+        run += 64;
+        continue;
+      }
+      run += static_cast<unsigned>(std::countr_zero(word));
+      if (start == kPages) start = run;
+      if (run > longest) longest = run;
+      run = static_cast<unsigned>(std::countl_zero(word));
+    }
+    if (start == kPages) return {PageCount{kPages}, PageCount{kPages}, PageCount{kPages}};
+    if (run > longest) longest = run;
+    // A run strictly inside a word has at most 62 zeros.
+    for (unsigned w = 0; w < kWords && longest < 62; ++w) {
+      std::uint64_t starts = RunStarts64(~words_[w], longest + 1);
+      while (starts != 0) {
+        ++longest;
+        starts &= ~words_[w] >> longest;  // those that go on for one more
+      }
+    }
+    return {PageCount{start}, PageCount{longest}, PageCount{run}};
+  }
+
+  /// Lowest run of `count` zeros at or after the start of the word that holds `from`, and the first
+  /// zero in the words visited; nullopt if there is none. The caller knows that nothing below
+  /// `from` is free, so rounding down to a word keeps the answer the lowest (Go: find, and its
+  /// find1, findSmallN, findLargeN). `words_read` grows by the words visited.
+  [[nodiscard]] constexpr std::optional<Match> Find(std::uint64_t count, unsigned from,
+                                                    std::uint64_t& words_read) const {
+    PA_EXPECT(count >= 1 && from < kPages, count, from);
+    if (count == 1) return FindOne(from, words_read);
+    if (count > kPages) return std::nullopt;
+    return count <= 64 ? FindShort(static_cast<unsigned>(count), from, words_read)
+                       : FindLong(static_cast<unsigned>(count), from, words_read);
+  }
+
+  friend constexpr bool operator==(const PageBits&, const PageBits&) = default;
+
+ private:
+  static constexpr unsigned kNoneSeen = kPages;
+
+  /// Calls `visit(word index, mask)` for each word that the range touches.
+  template <class Visit>
+  static constexpr void ForWords(unsigned first, unsigned count, Visit&& visit) {
+    PA_EXPECT(count >= 1 && first < kPages && count <= kPages - first, first, count);
+    const unsigned last = first + count - 1;
+    const unsigned first_word = first / 64;
+    const unsigned last_word = last / 64;
+    const std::uint64_t low_mask = ~std::uint64_t{0} << first % 64;
+    const std::uint64_t high_mask = ~std::uint64_t{0} >> (63 - last % 64);
+    if (kWords == 1 || first_word == last_word) {  // the former tells g++ 12 that no word follows
+      visit(first_word, low_mask & high_mask);
+      return;
+    }
+    visit(first_word, low_mask);
+    for (unsigned w = first_word + 1; w < last_word; ++w) visit(w, ~std::uint64_t{0});
+    visit(last_word, high_mask);
+  }
+
+  constexpr std::optional<Match> FindOne(unsigned from, std::uint64_t& words_read) const {
+    for (unsigned w = from / 64; w < kWords; ++w) {
+      ++words_read;
+      const std::uint64_t zeros = ~words_[w];
+      if (zeros == 0) continue;
+      const unsigned at = w * 64 + static_cast<unsigned>(std::countr_zero(zeros));
+      return Match{at, at};
+    }
+    return std::nullopt;
+  }
+
+  /// 2 to 64 zeros: a run that began in the word before comes first, then those inside the word.
+  constexpr std::optional<Match> FindShort(unsigned count, unsigned from,
+                                           std::uint64_t& words_read) const {
+    unsigned first_free = kNoneSeen;
+    unsigned run = 0;  // zeros that end at the border before the word
+    for (unsigned w = from / 64; w < kWords; ++w) {
+      ++words_read;
+      const std::uint64_t zeros = ~words_[w];
+      if (zeros == 0) {
+        run = 0;
+        continue;
+      }
+      const unsigned base = w * 64;
+      if (first_free == kNoneSeen) {
+        first_free = base + static_cast<unsigned>(std::countr_zero(zeros));
+      }
+      if (run + static_cast<unsigned>(std::countr_one(zeros)) >= count) {
+        return Match{base - run, first_free};
+      }
+      const unsigned inside = LowestRun64(zeros, count);
+      if (inside < 64) return Match{base + inside, first_free};
+      run = static_cast<unsigned>(std::countl_one(zeros));
+    }
+    return std::nullopt;
+  }
+
+  /// More than 64 zeros: such a run crosses a border, so only the words' ends matter.
+  constexpr std::optional<Match> FindLong(unsigned count, unsigned from,
+                                          std::uint64_t& words_read) const {
+    unsigned first_free = kNoneSeen;
+    unsigned run = 0;
+    for (unsigned w = from / 64; w < kWords; ++w) {
+      ++words_read;
+      const std::uint64_t word = words_[w];
+      const unsigned base = w * 64;
+      if (first_free == kNoneSeen && ~word != 0) {
+        first_free = base + static_cast<unsigned>(std::countr_one(word));
+      }
+      const unsigned low = static_cast<unsigned>(std::countr_zero(word));
+      if (run + low >= count) return Match{base - run, first_free};
+      run = word == 0 ? run + 64 : static_cast<unsigned>(std::countl_zero(word));
+    }
+    return std::nullopt;
+  }
+
+  std::array<std::uint64_t, kWords> words_{};
+};
+
+}  // namespace pagealloc

@@ -1,0 +1,111 @@
+#include "testing/fake_memory.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "pagealloc/contract.h"
+
+namespace pagealloc::testing {
+
+FakeMemory::FakeMemory(ByteCount page_size) : page_size_(page_size) {}
+
+FakeMemory::~FakeMemory() { PA_EXPECT(blocks_.empty(), blocks_.size(), reserved_); }
+
+void FakeMemory::FailAfter(std::uint64_t calls, bool once) {
+  fail_after_ = calls;
+  fail_once_ = once;
+}
+
+bool FakeMemory::Refuse() {
+  ++calls_;
+  if (!fail_after_) return false;
+  if (*fail_after_ > 0) {
+    --*fail_after_;
+    return false;
+  }
+  if (fail_once_) fail_after_.reset();
+  return true;
+}
+
+OsMemory::Reservation FakeMemory::Reserve(ByteCount size, std::byte* at) {
+  PA_EXPECT(size.raw > 0 && size.raw % page_size_.raw == 0, size, page_size_);
+  if (Refuse()) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
+  if (at != nullptr) return {{OsCall::kReserve, EEXIST, size}, nullptr};  // no place is free
+  // Untouched zero pages of a large block cost nothing, so 512 MiB of summaries are fine.
+  void* memory = std::calloc(1, static_cast<std::size_t>(size.raw + page_size_.raw));
+  if (memory == nullptr) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
+  const auto mask = static_cast<std::uintptr_t>(page_size_.raw - 1);
+  const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(memory) + mask) & ~mask;
+  blocks_.emplace(begin, Block{static_cast<std::byte*>(memory),
+                               std::vector<bool>(size.raw / page_size_.raw, false)});
+  reserved_ += size;
+  return {OsStatus::Ok(), reinterpret_cast<std::byte*>(begin)};
+}
+
+std::pair<FakeMemory::Blocks::iterator, std::size_t> FakeMemory::Locate(std::byte* begin,
+                                                                        ByteCount size) {
+  const auto at = reinterpret_cast<std::uintptr_t>(begin);
+  PA_EXPECT(size.raw > 0 && size.raw % page_size_.raw == 0, size);
+  auto found = blocks_.upper_bound(at);
+  PA_EXPECT(found != blocks_.begin(), at);
+  --found;
+  const std::uint64_t offset = at - found->first;
+  PA_EXPECT(offset % page_size_.raw == 0 &&
+                (offset + size.raw) / page_size_.raw <= found->second.committed.size(),
+            at, size);
+  return {found, static_cast<std::size_t>(offset / page_size_.raw)};
+}
+
+OsStatus FakeMemory::Commit(std::byte* begin, ByteCount size) {
+  const auto [block, first] = Locate(begin, size);
+  if (Refuse()) return {OsCall::kCommit, ENOMEM, size};
+  for (std::size_t i = first; i < first + size.raw / page_size_.raw; ++i) {
+    const bool committed_already = block->second.committed[i];
+    PA_EXPECT(!committed_already, i);
+    block->second.committed[i] = true;
+  }
+  committed_ += size;
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::Release(std::byte* begin, ByteCount size) {
+  const auto [block, first] = Locate(begin, size);
+  for (std::size_t i = first; i < first + size.raw / page_size_.raw; ++i) {
+    const bool committed = block->second.committed[i];
+    PA_EXPECT(committed, i);
+  }
+  std::memset(begin, 0, static_cast<std::size_t>(size.raw));
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::Fault(std::byte* begin, ByteCount size) {
+  const auto [block, first] = Locate(begin, size);
+  for (std::size_t i = first; i < first + size.raw / page_size_.raw; ++i) {
+    if (block->second.committed[i]) committed_ -= page_size_;
+    block->second.committed[i] = false;
+  }
+  std::memset(begin, 0, static_cast<std::size_t>(size.raw));
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages) {
+  static_cast<void>(Locate(begin, size));
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::Unreserve(std::byte* begin, ByteCount size) {
+  const auto [block, first] = Locate(begin, size);
+  PA_EXPECT(first == 0 && size.raw / page_size_.raw == block->second.committed.size(), first, size);
+  const auto pages = static_cast<std::uint64_t>(
+      std::count(block->second.committed.begin(), block->second.committed.end(), true));
+  committed_ -= ByteCount{pages * page_size_.raw};
+  reserved_ -= size;
+  std::free(block->second.memory);
+  blocks_.erase(block);
+  return OsStatus::Ok();
+}
+
+}  // namespace pagealloc::testing

@@ -1,0 +1,63 @@
+/// fake_memory.h: an OsMemory inside the process, which watches its caller and can refuse.
+///
+/// Every page of every reservation has a state, so a commit of what is committed already, a call
+/// outside a reservation and a reservation that is never returned are contract breaks. Fresh memory
+/// is zero. FailAfter(n) lets n more calls pass and refuses from
+/// then on (or once), which is how "a refusal leaves the heap as it was" is tested.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "pagealloc/os_memory.h"
+
+namespace pagealloc::testing {
+
+class FakeMemory final : public OsMemory {
+ public:
+  explicit FakeMemory(ByteCount page_size = ByteCount{4096});
+  /// Every reservation must have been returned (contract).
+  ~FakeMemory() override;
+
+  using OsMemory::Reserve;
+  [[nodiscard]] ByteCount page_size() const override { return page_size_; }
+  Reservation Reserve(ByteCount size, std::byte* at) override;
+  OsStatus Commit(std::byte* begin, ByteCount size) override;
+  OsStatus Release(std::byte* begin, ByteCount size) override;
+  OsStatus Fault(std::byte* begin, ByteCount size) override;
+  OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override;
+  OsStatus Unreserve(std::byte* begin, ByteCount size) override;
+
+  /// Lets `calls` more calls of Reserve and Commit pass; the next one is refused with ENOMEM, and
+  /// all later ones too unless `once`.
+  void FailAfter(std::uint64_t calls, bool once = false);
+  void NeverFail() { fail_after_.reset(); }
+
+  [[nodiscard]] std::uint64_t calls() const { return calls_; }  ///< of Reserve and Commit
+  [[nodiscard]] ByteCount reserved() const { return reserved_; }
+  [[nodiscard]] ByteCount committed() const { return committed_; }
+
+ private:
+  struct Block {
+    std::byte* memory;            // what was allocated; `begin` inside is page aligned
+    std::vector<bool> committed;  // per page
+  };
+  using Blocks = std::map<std::uintptr_t, Block>;  // by first address
+
+  bool Refuse();
+  /// The reservation around [begin, begin + size) and the index of its first page there.
+  std::pair<Blocks::iterator, std::size_t> Locate(std::byte* begin, ByteCount size);
+
+  ByteCount page_size_;
+  Blocks blocks_;
+  std::optional<std::uint64_t> fail_after_;
+  bool fail_once_ = false;
+  std::uint64_t calls_ = 0;
+  ByteCount reserved_;
+  ByteCount committed_;
+};
+
+}  // namespace pagealloc::testing

@@ -1,0 +1,288 @@
+/// invariants.h: every statement that must hold between two operations, checked one by one.
+///
+/// CheckInvariants() looks at a PageAllocator from inside and says which invariant is broken, with
+/// its number from the table in allocator/README.md: "INV-1: leaf 7: ...". Empty: all hold. It
+/// recomputes from the bitmaps alone and shares no code with the search structure; bits are read
+/// one at a time. Cost: all pages and all accessible entries of the heap, so for tests and fuzzing.
+/// AllocatorAccess is the one door to the private parts; tests use it to break things on purpose.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pagealloc/page_allocator.h"
+
+namespace pagealloc::testing {
+
+struct AllocatorAccess {
+  template <class A>
+  static auto& chunks(A& a) {
+    return a.chunks_;
+  }
+  template <class A>
+  static auto& ranges(A& a) {
+    return a.in_heap_;
+  }
+  template <class A>
+  static auto& stats(A& a) {
+    return a.stats_;
+  }
+  template <class A>
+  static auto& search_from(A& a) {
+    return a.search_from_;
+  }
+  template <class A>
+  static constexpr PageOffset nothing_free() {
+    return A::kNothingFree;
+  }
+  /// First entry of a level.
+  template <class A>
+  static auto* level(A& a, unsigned index) {
+    return a.tree_.levels_[index];
+  }
+  template <class A>
+  static std::uint64_t& level_length(A& a, unsigned index) {
+    return a.tree_.lengths_[index];
+  }
+  template <class A>
+  static PageRange& bounds(A& a) {
+    return a.tree_.bounds_;
+  }
+  /// Whether entries [begin, end) of a level may be read.
+  template <class A>
+  static bool accessible(const A& a, unsigned index, std::uint64_t begin, std::uint64_t end) {
+    if constexpr (A::LayoutType::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
+      return true;
+    } else {
+      return a.tree_.memory_[index].accessible(begin, end);
+    }
+  }
+};
+
+/// "INV-n: what (a, b, …)". The numbers are raw values of units.
+std::string Violation(int number, const char* what, std::initializer_list<std::uint64_t> values);
+
+namespace internal {
+
+/// Runs of free pages in `free`, one byte a page.
+inline FreeRuns CountRuns(std::span<const std::uint8_t> free, std::uint64_t begin,
+                          std::uint64_t end) {
+  std::uint64_t start = 0;
+  while (begin + start < end && free[begin + start] != 0) ++start;
+  std::uint64_t longest = 0;
+  std::uint64_t run = 0;
+  for (std::uint64_t i = begin; i < end; ++i) {
+    run = free[i] != 0 ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  return {PageCount{start}, PageCount{longest}, PageCount{run}};
+}
+
+/// The merge of INV-2, from the definition: runs lie end to end.
+inline FreeRuns Concatenate(std::span<const FreeRuns> parts, std::uint64_t part_pages) {
+  FreeRuns sum = parts[0];
+  std::uint64_t pages = part_pages;
+  for (const FreeRuns& next : parts.subspan(1)) {
+    const std::uint64_t crossing = sum.end.raw + next.start.raw;
+    const bool all_free = sum.start.raw == pages;
+    sum.max = std::max({sum.max, next.max, PageCount{crossing}});
+    if (all_free) sum.start += next.start;
+    sum.end = next.end.raw == part_pages ? PageCount{sum.end.raw + part_pages} : next.end;
+    pages += part_pages;
+  }
+  return sum;
+}
+
+/// INV-4 for one word; nullptr if it is canonical.
+template <unsigned kBits>
+const char* WordDefect(PackedSummary<kBits> entry, unsigned level, std::uint64_t span) {
+  const std::uint64_t word = entry.word();
+  if (word >> 63 != 0) {
+    return word == PackedSummary<kBits>::kAllFree && level == 0 ? nullptr : "bit 63 misused";
+  }
+  if (3 * kBits < 63 && word >> 3 * kBits != 0) return "bits above the counts";
+  const FreeRuns runs = entry.runs();
+  if (runs.start > runs.max || runs.end > runs.max || runs.max.raw > span) return "counts disagree";
+  const bool any_full = runs.start.raw == span || runs.max.raw == span || runs.end.raw == span;
+  if (any_full && (runs.start != runs.max || runs.end != runs.max)) return "half full";
+  if (!any_full && runs.start.raw + runs.end.raw >= span) return "start and end overlap";
+  if ((runs.max.raw == 0) != (word == 0)) return "empty but not zero";
+  return nullptr;
+}
+
+}  // namespace internal
+
+/// @param caches  page caches that are out, for INV-9; none if the caller does not know
+template <Layout L, class Counters>
+[[nodiscard]] std::string CheckInvariants(PageAllocator<L, Counters>& allocator,
+                                          std::span<const PageCache> caches = {}) {
+  using G = Geometry<L>;
+  using Access = AllocatorAccess;
+  constexpr unsigned kLeaf = G::kLevels - 1;
+  const auto& ranges = Access::ranges(allocator);
+  const PageOffset search_from = Access::search_from(allocator);
+  const PageOffset nothing_free = Access::template nothing_free<PageAllocator<L, Counters>>();
+
+  // INV-11: sorted, non-empty, disjoint, never touching, whole chunks, total right.
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < ranges.ranges().size(); ++i) {
+    const auto& range = ranges.ranges()[i];
+    if (range.begin >= range.end) return Violation(11, "empty range", {i});
+    if (i > 0 && ranges.ranges()[i - 1].end >= range.begin) {
+      return Violation(11, "ranges touch, overlap or are not sorted", {i});
+    }
+    if (G::PageInChunk(range.begin) != 0 || G::PageInChunk(range.end) != 0) {
+      return Violation(11, "range is not whole chunks", {range.begin.raw, range.end.raw});
+    }
+    total += range.end.raw - range.begin.raw;
+  }
+  if (total != ranges.total()) return Violation(11, "total of ranges", {ranges.total(), total});
+
+  // INV-12: the search bounds are the lowest and highest grown page.
+  const PageRange bounds = Access::bounds(allocator);
+  if (ranges.empty() ? !bounds.empty()
+                     : bounds.begin != ranges.ranges().front().begin ||
+                           bounds.end != ranges.ranges().back().end) {
+    return Violation(12, "search bounds", {bounds.begin.raw, bounds.end.raw});
+  }
+
+  // INV-13: lengths are the block-aligned upper index of the highest growth.
+  for (unsigned level = 0; level < G::kLevels; ++level) {
+    const std::uint64_t length = Access::level_length(allocator, level);
+    const std::uint64_t needed =
+        ranges.empty() ? 0 : G::BlockAligned(level, G::EntriesOf(level, bounds)).end;
+    if (length != needed || length > G::kEntries[level]) {
+      return Violation(13, "length of a level", {level, length, needed});
+    }
+  }
+
+  std::uint64_t in_use = 0;
+  std::uint64_t scavenged = 0;
+  std::optional<PageOffset> lowest_free;
+  for (const auto& range : ranges.ranges()) {
+    const std::uint64_t first_chunk = G::ChunkOf(range.begin).raw;
+    const std::uint64_t last_chunk = G::ChunkOf(range.end).raw;
+    std::array<std::uint8_t, G::kChunkPages.raw> free{};
+    for (std::uint64_t c = first_chunk; c < last_chunk; ++c) {
+      const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{c});
+      if (chunk == nullptr) return Violation(14, "grown chunk without a block", {c});
+      for (unsigned i = 0; i < G::kChunkPages.raw; ++i) {
+        const bool allocated = chunk->allocated.Get(i);
+        free[i] = allocated ? 0 : 1;
+        in_use += allocated ? 1 : 0;
+        if (chunk->scavenged.Get(i)) {
+          if (allocated) return Violation(8, "page is scavenged and allocated", {c, i});
+          ++scavenged;
+        }
+        if (!allocated && !lowest_free) lowest_free = G::ChunkBegin(ChunkIndex{c}) + PageCount{i};
+      }
+      const FreeRuns expected = internal::CountRuns(free, 0, G::kChunkPages.raw);
+      const auto leaf = Access::level(allocator, kLeaf)[c];
+      if (leaf.runs() != expected) {
+        return Violation(1, "leaf is not the summary of its bitmap: chunk, start, max, end",
+                         {c, leaf.start().raw, leaf.max().raw, leaf.end().raw, expected.start.raw,
+                          expected.max.raw, expected.end.raw});
+      }
+    }
+  }
+
+  // INV-2, INV-3, INV-4, INV-13 in every block that some growth made accessible.
+  for (unsigned level = 0; level < G::kLevels; ++level) {
+    const std::uint64_t span = std::uint64_t{1} << G::kSpanPageBits[level];
+    std::uint64_t done = 0;  // entries below it were checked with an earlier range
+    std::size_t next = 0;    // first range that may reach into the entry; there are many entries
+    for (const auto& range : ranges.ranges()) {
+      const auto block =
+          G::BlockAligned(level, G::EntriesOf(level, PageRange{range.begin, range.end}));
+      if (!Access::accessible(allocator, level, block.begin, block.end)) {
+        return Violation(13, "a block of the heap is not accessible", {level, block.begin});
+      }
+      for (std::uint64_t i = std::max(block.begin, done); i < block.end; ++i) {
+        const auto entry = Access::level(allocator, level)[i];
+        if (const char* defect = internal::WordDefect(entry, level, span)) {
+          return Violation(4, defect, {level, i, entry.word()});
+        }
+        const PageRange covered = PageRange::Of(G::LevelBegin(level, i), PageCount{span});
+        while (next < ranges.ranges().size() && ranges.ranges()[next].end <= covered.begin) ++next;
+        if (next == ranges.ranges().size() || ranges.ranges()[next].begin >= covered.end) {
+          if (!entry.none_free()) {
+            return Violation(3, "entry outside the heap is not zero", {level, i, entry.word()});
+          }
+          continue;
+        }
+        if (level == kLeaf) continue;
+        const std::uint64_t fan_out = std::uint64_t{1} << G::kIndexBits[level + 1];
+        const std::uint64_t part = std::uint64_t{1} << G::kSpanPageBits[level + 1];
+        std::vector<FreeRuns> children;
+        for (std::uint64_t k = 0; k < fan_out; ++k) {
+          children.push_back(Access::level(allocator, level + 1)[i * fan_out + k].runs());
+        }
+        if (entry.runs() != internal::Concatenate(children, part)) {
+          return Violation(2, "entry is not the merge of its children: level, entry, word",
+                           {level, i, entry.word()});
+        }
+      }
+      done = std::max(done, block.end);
+    }
+  }
+
+  // INV-3, bitmaps: a chunk beside the heap whose block exists is all zero.
+  for (const auto& range : ranges.ranges()) {
+    for (const std::uint64_t c : {G::ChunkOf(range.begin).raw - 1, G::ChunkOf(range.end).raw}) {
+      if (c >= G::kChunks.raw || ranges.Contains(G::ChunkBegin(ChunkIndex{c}))) continue;
+      const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{c});
+      if (chunk != nullptr && *chunk != std::decay_t<decltype(*chunk)>{}) {
+        return Violation(3, "bitmap outside the heap is not zero", {c});
+      }
+    }
+  }
+
+  // INV-5, INV-6, INV-7: where searches begin.
+  if (lowest_free && search_from > *lowest_free) {
+    return Violation(search_from == nothing_free ? 7 : 5, "a free page lies below the search",
+                     {search_from.raw, lowest_free->raw});
+  }
+  if (search_from != nothing_free && !ranges.Contains(search_from)) {
+    return Violation(6, "the search begins outside the heap", {search_from.raw});
+  }
+
+  // INV-9: caches own allocated pages, each its own.
+  for (std::size_t k = 0; k < caches.size(); ++k) {
+    const PageCache& cache = caches[k];
+    if (cache.empty()) continue;
+    if (cache.base.raw % PageCache::kPages.raw != 0 || !ranges.Contains(cache.base)) {
+      return Violation(9, "cache block outside the heap or not aligned", {k, cache.base.raw});
+    }
+    if ((cache.scavenged & ~cache.pages) != 0) return Violation(9, "scavenged outside pages", {k});
+    const auto& chunk = Access::chunks(allocator)[G::ChunkOf(cache.base)];
+    const unsigned at = G::PageInChunk(cache.base);
+    if ((cache.pages & ~chunk.allocated.WordOf(at)) != 0) {
+      return Violation(9, "a cached page is free in the bitmap", {k, cache.base.raw});
+    }
+    if ((cache.pages & chunk.scavenged.WordOf(at)) != 0) {
+      return Violation(9, "a cached page is scavenged in the bitmap", {k, cache.base.raw});
+    }
+    for (std::size_t other = 0; other < k; ++other) {
+      if (caches[other].base == cache.base && (caches[other].pages & cache.pages) != 0) {
+        return Violation(9, "two caches share a page", {other, k, cache.base.raw});
+      }
+    }
+  }
+
+  // INV-10: every page is accounted for.
+  const HeapStats& stats = Access::stats(allocator);
+  if (stats.grown.raw != total || stats.in_use.raw != in_use || stats.free.raw != total - in_use ||
+      stats.scavenged.raw != scavenged) {
+    return Violation(10, "statistics: grown, in use, free, scavenged",
+                     {stats.grown.raw, stats.in_use.raw, stats.free.raw, stats.scavenged.raw, total,
+                      in_use, total - in_use, scavenged});
+  }
+  return {};
+}
+
+}  // namespace pagealloc::testing
