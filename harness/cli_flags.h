@@ -1,0 +1,38 @@
+/// cli_flags.h: the flags of `run` and `replay`, as words and as MeasureOptions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "absl/status/statusor.h"
+#include "harness/measure_options.h"
+
+namespace pagealloc::bench {
+
+/// The words as they were given, or the defaults.
+struct MeasureFlags {
+  std::vector<std::string> traces;
+  std::vector<std::string> workloads{"@quick"};
+  std::vector<std::string> exclude;
+  std::vector<std::string> allocators{"radix"};
+  std::vector<std::string> layouts{"linux-amd64", "linux-386"};
+  std::vector<std::string> params;
+  std::string heap, ops, max_time, out, hist_dir, record, label;
+  std::string memory = "commit", place = "auto", seed = "1", reps = "20", warmup = "1";
+  std::string isolate = "process", interleave = "abba", timing = "both", batch = "auto";
+  std::string percentiles = "50,90,99,99.9", cpu = "auto", thp = "never";
+  std::string format = "table", progress = "auto", color = "auto";
+  bool prefault = false, strict_env = false, verify = true, force = false, quiet = false;
+  bool verbose = false, dry_run = false, smoke = false;
+};
+
+/// Adds the flags of `run` (suite "run") or `replay` to a subcommand. `flags` must outlive `app`.
+void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flags);
+
+/// Checks the words. `app` says which of them the user gave.
+absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::string& suite,
+                                            const MeasureFlags& flags,
+                                            const std::vector<std::string>& arguments);
+
+}  // namespace pagealloc::bench

@@ -1,0 +1,67 @@
+/// measure_options.h: what `run` and `replay` were asked to do, checked and without defaults left
+/// open.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/report/environment.h"
+#include "harness/report/render.h"
+#include "harness/run/cell.h"
+#include "harness/run/cell_process.h"
+#include "harness/run/plan.h"
+#include "harness/run/progress.h"
+#include "harness/trace/workload.h"
+
+namespace pagealloc::bench {
+
+struct MeasureOptions {
+  std::string suite;  ///< "run" or "replay"
+  // What.
+  std::vector<std::string> traces;
+  std::vector<WorkloadRequest> workloads;  ///< one for each parameter set
+  std::vector<std::string> allocators;
+  std::vector<std::string> layouts;
+  bool layouts_named = false;  ///< by the user: then one that does not fit is an error
+  HeapMemory memory = HeapMemory::kCommit;
+  bool place_exact = false;
+  // Repeat.
+  std::uint64_t seed = 1;
+  std::uint64_t reps = 20;
+  std::uint64_t warmups = 1;
+  std::optional<std::chrono::nanoseconds> max_time;
+  Isolation isolation = Isolation::kProcess;
+  Interleave interleave = Interleave::kAbba;
+  // Time.
+  bool time_batches = true;
+  bool time_ops = true;
+  std::optional<std::uint64_t> batch;  ///< nullopt: auto
+  std::vector<double> percentiles;
+  // Machine.
+  std::optional<unsigned> cpu;
+  HugePageMode huge_pages = HugePageMode::kNever;
+  bool prefault = false;
+  bool strict_env = false;
+  // Check.
+  bool verify = true;
+  // Output.
+  std::string out;  ///< empty: no file
+  bool force = false;
+  Format format = Format::kTable;
+  std::string hist_dir;  ///< empty: none
+  std::string record;    ///< empty: none
+  std::string label;
+  bool quiet = false;
+  bool verbose = false;
+  ProgressMode progress = ProgressMode::kAuto;
+  bool color = false;
+  bool dry_run = false;
+  // For the environment file.
+  std::vector<std::string> arguments;
+  KeyValues config;
+};
+
+}  // namespace pagealloc::bench

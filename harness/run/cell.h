@@ -1,0 +1,117 @@
+/// cell.h: what one cell of a run is, and what came of it, as plain data.
+///
+/// A cell is one program (trace or workload) on one allocator on one layout. It is executed once
+/// checked (ExecuteChecked) and then once a repetition (ExecuteTimed), each time in a process of
+/// its own unless the user asked otherwise; cell_wire.h writes these structs as text for the pipe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/base/clock.h"
+#include "harness/report/histogram.h"
+#include "harness/run/result_check.h"
+#include "harness/trace/op.h"
+#include "pagealloc/units.h"
+
+namespace pagealloc::bench {
+
+/// What becomes of the heap's own pages, which the allocator never touches.
+enum class HeapMemory : std::uint8_t {
+  kSimulate,  ///< nothing is mapped
+  kReserve,   ///< address space without access
+  kCommit,    ///< grown chunks are readable and writable; growth pays for it, timed
+  kTouch,     ///< as kCommit, and allocated pages are written to, untimed
+};
+enum class HugePageMode : std::uint8_t { kInherit, kNever, kAlways };
+
+/// The rows' `op`: kinds of operations as users know them. kAll stands for the whole replay.
+enum class RowOp : std::uint8_t {
+  kFind,
+  kAllocateRange,
+  kAllocate,
+  kFree,
+  kGrow,
+  kCache,
+  kScavenge,
+  kAll,
+};
+inline constexpr std::size_t kRowOps = 8;
+/// "find", "allocRange", ...: a contract of the results file.
+std::string_view RowOpName(RowOp op);
+RowOp RowOpOf(OpKind kind);
+
+/// How to execute a cell.
+struct CellOptions {
+  std::string allocator;
+  std::string layout;
+  HeapMemory memory = HeapMemory::kCommit;
+  bool place_exact = false;  ///< map the heap at the layout's own addresses
+  bool prefault = false;     ///< write to the whole heap before the clock starts
+  HugePageMode huge_pages = HugePageMode::kNever;
+  std::optional<unsigned> cpu;  ///< pin to it
+  bool time_batches = false;
+  bool time_ops = false;
+  std::uint64_t batch = 1;       ///< ops in a timed batch
+  bool batches_by_kind = false;  ///< cut batches where the kind changes, and report each kind
+  PageCount heap_pages;          ///< extent of the heap above the heap base, all growth included
+  ClockCalibration clock;
+};
+
+/// The work of a radix tree in the measured operations.
+struct TreeWork {
+  std::uint64_t words_scanned = 0;
+  std::uint64_t summary_visits = 0;
+  std::uint64_t summary_updates = 0;
+
+  friend bool operator==(const TreeWork&, const TreeWork&) = default;
+};
+
+/// What the checked, counted, untimed pass found.
+struct CheckedResult {
+  std::uint64_t result_hash = 0;
+  std::optional<Mismatch> mismatch;  ///< if set, the rest says nothing
+  std::uint64_t metadata_bytes = 0;  ///< committed at the end
+  std::optional<TreeWork> work;      ///< nothing for allocators without a tree
+
+  friend bool operator==(const CheckedResult&, const CheckedResult&) = default;
+};
+
+/// Times of one kind of operation, in batches.
+struct BatchTimes {
+  RowOp op = RowOp::kAll;
+  double ns = 0;           ///< per operation, overhead subtracted: kAll the mean, others the median
+  double overhead_ns = 0;  ///< per operation: what the loop without an allocator costs
+  std::uint64_t ops = 0;
+
+  friend bool operator==(const BatchTimes&, const BatchTimes&) = default;
+};
+
+/// What happened around a timed region.
+struct RegionCosts {
+  std::optional<double> lost_ns;  ///< ready to run, but another process had the CPU
+  std::uint64_t nivcsw = 0;       ///< involuntary context switches
+  std::uint64_t minor_faults = 0;
+
+  friend bool operator==(const RegionCosts&, const RegionCosts&) = default;
+};
+
+/// What one timed repetition measured.
+struct TimedResult {
+  std::uint64_t result_hash = 0;
+  std::vector<BatchTimes> batches;  ///< empty: not timed in batches; else kAll comes first
+  RegionCosts batch_costs;
+  std::uint64_t rss_bytes = 0;  ///< resident at the end of the batch pass; 0 without one
+  /// Ticks of single operations, by RowOp; empty histograms stand for kinds that did not occur.
+  std::vector<Histogram> service{kRowOps};
+  Histogram null_op;  ///< the same with nothing between the time stamps; empty: ops were not timed
+  RegionCosts op_costs;
+
+  friend bool operator==(const TimedResult&, const TimedResult&) = default;
+};
+
+}  // namespace pagealloc::bench

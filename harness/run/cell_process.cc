@@ -1,0 +1,59 @@
+#include "harness/run/cell_process.h"
+
+#include "absl/status/status.h"
+#include "harness/run/cell_wire.h"
+#include "harness/run/execute.h"
+#include "harness/run/isolation.h"
+#include "harness/trace/workload.h"
+
+namespace pagealloc::bench {
+namespace {
+
+absl::StatusOr<TimedResult> ExecuteWorkload(const WorkloadCell& cell) {
+  OrProblem<Program> program = MakeWorkload(cell.workload);
+  if (!program.ok()) return absl::InternalError(program.error().sentence);
+  return ExecuteTimed(cell.options, program.value());
+}
+
+std::string EncodeResult(const absl::StatusOr<TimedResult>& result) {
+  return result.ok() ? EncodeTimed(*result) : EncodeError(result.status());
+}
+
+}  // namespace
+
+absl::StatusOr<CheckedResult> RunChecked(Isolation isolation, const CellOptions& options,
+                                         const Source& source, bool verify) {
+  const auto execute = [&] {
+    return ExecuteChecked(options, source.program, source.judgement, verify);
+  };
+  if (isolation == Isolation::kNone) return execute();
+  const absl::StatusOr<std::string> text = RunForked([&] {
+    const absl::StatusOr<CheckedResult> result = execute();
+    return result.ok() ? EncodeChecked(*result) : EncodeError(result.status());
+  });
+  if (!text.ok()) return text.status();
+  return DecodeChecked(*text);
+}
+
+absl::StatusOr<TimedResult> RunTimed(Isolation isolation, const CellOptions& options,
+                                     const Source& source) {
+  if (isolation == Isolation::kNone) {
+    return source.workload ? ExecuteWorkload({*source.workload, options})
+                           : ExecuteTimed(options, source.program);
+  }
+  const absl::StatusOr<std::string> text =
+      source.workload
+          ? RunReexecuted(
+                {std::string(kRepetitionArgument), EncodeWorkloadCell({*source.workload, options})})
+          : RunForked([&] { return EncodeResult(ExecuteTimed(options, source.program)); });
+  if (!text.ok()) return text.status();
+  return DecodeTimed(*text);
+}
+
+std::string AnswerRepetition(std::string_view cell_text) {
+  const absl::StatusOr<WorkloadCell> cell = DecodeWorkloadCell(cell_text);
+  if (!cell.ok()) return EncodeError(cell.status());
+  return EncodeResult(ExecuteWorkload(*cell));
+}
+
+}  // namespace pagealloc::bench

@@ -1,0 +1,92 @@
+#include "harness/run/execute.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "harness/base/parse_units.h"
+#include "harness/run/execute_on.h"
+#include "harness/run/execute_with.h"
+
+namespace pagealloc::bench {
+namespace {
+
+absl::Status PrepareProcess(const CellOptions& options) {
+  if (options.cpu) {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(*options.cpu, &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("cannot pin the replay to CPU ", *options.cpu, ": ", std::strerror(errno),
+                       ". Choose another with --cpu, or --cpu none."));
+    }
+  }
+  if (options.huge_pages != HugePageMode::kInherit) {
+    // Kernels without huge pages do not know the option; there is then nothing to switch off.
+    const bool off = options.huge_pages == HugePageMode::kNever;
+    prctl(PR_SET_THP_DISABLE, off ? 1 : 0, 0, 0, 0);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status UnknownAllocator(const CellOptions& options) {
+  return absl::InternalError(
+      absl::StrCat("no allocator '", options.allocator, "' or layout '", options.layout, "'"));
+}
+
+}  // namespace
+
+const std::vector<AllocatorInfo>& AllAllocators() {
+  static const std::vector<AllocatorInfo> allocators{
+      {"radix", "the library: a radix tree of packed summaries over bitmaps"},
+      {"reference", "the naive model: a byte a page, linear first fit; slow, and plainly right"},
+  };
+  return allocators;
+}
+
+absl::Status RefusedMemory(const CellOptions& options, OsStatus status) {
+  std::string advice = "Free some memory, or use a smaller heap or --memory simulate.";
+  if (status.call == OsCall::kReserve && options.place_exact) {
+    advice = "Leave --place exact out, or choose a layout whose addresses this machine has free.";
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("the operating system refused to ", status.call_name(), " ",
+                   SizeText(status.bytes), ": ", std::strerror(status.error_number), ". ", advice));
+}
+
+absl::Status PassesDiffer(const CellOptions& options) {
+  return absl::InternalError(absl::StrCat(options.allocator, " on ", options.layout,
+                                          " placed pages differently in two passes over the same "
+                                          "operations"));
+}
+
+absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const Program& program,
+                                             const Judgement& judgement, bool verify) {
+  PA_EXPECT(judgement.outcomes.size() == program.ops.size());
+  if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
+  absl::StatusOr<CheckedResult> result = UnknownAllocator(options);
+  if (options.allocator == "radix") {
+    CheckRadix(options, program, judgement, verify, result);
+  } else if (options.allocator == "reference") {
+    CheckReference(options, program, judgement, verify, result);
+  }
+  return result;
+}
+
+absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Program& program) {
+  if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
+  absl::StatusOr<TimedResult> result = UnknownAllocator(options);
+  if (options.allocator == "radix") {
+    TimeRadix(options, program, result);
+  } else if (options.allocator == "reference") {
+    TimeReference(options, program, result);
+  }
+  return result;
+}
+
+}  // namespace pagealloc::bench

@@ -1,0 +1,23 @@
+/// execute_with.h: execute.h for one allocator each; the bodies stand in files of their own.
+///
+/// `result` stays as it is when there is no layout of the name in `options`.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "harness/run/cell.h"
+#include "harness/trace/judge.h"
+#include "harness/trace/program.h"
+
+namespace pagealloc::bench {
+
+void CheckRadix(const CellOptions& options, const Program& program, const Judgement& judgement,
+                bool verify, absl::StatusOr<CheckedResult>& result);
+void TimeRadix(const CellOptions& options, const Program& program,
+               absl::StatusOr<TimedResult>& result);
+
+void CheckReference(const CellOptions& options, const Program& program, const Judgement& judgement,
+                    bool verify, absl::StatusOr<CheckedResult>& result);
+void TimeReference(const CellOptions& options, const Program& program,
+                   absl::StatusOr<TimedResult>& result);
+
+}  // namespace pagealloc::bench

@@ -1,0 +1,13 @@
+#include "harness/run/heap_state.h"
+
+#include <algorithm>
+
+namespace pagealloc::bench {
+
+// Value-initialising the elements also touches their memory, so that no page fault is left to the
+// timed loop.
+HeapState::HeapState(std::uint32_t ids) : runs_(ids) {}
+
+void HeapState::Clear() { std::fill(runs_.begin(), runs_.end(), PageRange{}); }
+
+}  // namespace pagealloc::bench

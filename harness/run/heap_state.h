@@ -1,0 +1,30 @@
+/// heap_state.h: which pages an ID of a program holds.
+///
+/// A flat array over the program's dense IDs, written by an allocation and read by its free: one
+/// cache line touched an operation. Its memory exists before any clock starts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "pagealloc/units.h"
+
+namespace pagealloc::bench {
+
+class HeapState {
+ public:
+  /// @param ids  IDs are 0 .. ids - 1.
+  explicit HeapState(std::uint32_t ids);
+
+  void Set(std::uint32_t id, PageRange pages) { runs_[id] = pages; }
+  /// The pages that the last Set() of this ID gave; empty if there was none.
+  [[nodiscard]] PageRange Get(std::uint32_t id) const { return runs_[id]; }
+  /// Forgets everything.
+  void Clear();
+
+ private:
+  std::vector<PageRange> runs_;
+};
+
+}  // namespace pagealloc::bench

@@ -1,0 +1,104 @@
+#include "harness/run/source.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "harness/base/source_position.h"
+#include "harness/run/region.h"
+#include "harness/run/status_codes.h"
+#include "harness/run/with_layout.h"
+#include "harness/trace/trace_file.h"
+#include "pagealloc/contract.h"
+#include "pagealloc/layout.h"
+
+namespace pagealloc::bench {
+namespace {
+
+absl::Status RefuseScavenging(const Program& program) {
+  const Op* op = program.FirstOf({OpKind::kScavenge, OpKind::kNextGeneration});
+  if (op == nullptr) return absl::OkStatus();
+  return UsageError(RenderProblem(program.PositionOf(*op),
+                                  "there is no scavenger yet that could replay this record",
+                                  "Remove the records s and n; trace validate accepts them."));
+}
+
+// "corpora/golden/web.pagetrace.zst" is known as "web": rows of two machines must compare.
+std::string TraceName(std::string name) {
+  if (name == "-") return "stdin";
+  name = name.substr(name.find_last_of('/') + 1);
+  for (const std::string_view suffix : {".zst", ".pagetrace"}) {
+    if (name.size() > suffix.size() && name.ends_with(suffix)) {
+      name.resize(name.size() - suffix.size());
+    }
+  }
+  return name;
+}
+
+Source Assemble(Program program, Judgement judgement) {
+  Source source;
+  source.columns.stream_hash = absl::StrFormat("%016x", program.stream_hash());
+  source.heap_pages = PageCount{judgement.heap_end.raw};
+  source.measured_ops = program.ops.size() - program.measured_from;
+  source.program = std::move(program);
+  source.judgement = std::move(judgement);
+  return source;
+}
+
+}  // namespace
+
+std::string Source::Title() const {
+  if (columns.params.empty()) return columns.workload;
+  return absl::StrCat(columns.workload, " ", columns.params);
+}
+
+void Source::ReleaseProgram() {
+  PA_EXPECT(workload.has_value());
+  program = Program{};
+  judgement = Judgement{};
+}
+
+absl::StatusOr<Source> LoadTrace(const std::string& path) {
+  absl::StatusOr<ParsedTrace> trace = ReadTraceFile(path);
+  if (!trace.ok()) return FileError(std::string(trace.status().message()));
+  Result<Judgement, TraceError> judgement = Judge(*trace);
+  if (!judgement.ok()) return UsageError(judgement.error().Message());
+  if (absl::Status status = RefuseScavenging(trace->program); !status.ok()) return status;
+  Source source = Assemble(std::move(trace->program), std::move(judgement).value());
+  source.columns.workload = TraceName(path);
+  return source;
+}
+
+absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
+  OrProblem<Program> program = MakeWorkload(request);
+  if (!program.ok()) return UsageError(program.error().sentence);
+  Result<Judgement, TraceError> judgement = Judge(program.value());
+  if (!judgement.ok()) {
+    return absl::InternalError(
+        absl::StrCat("the generator of ", request.name,
+                     " made an operation that is not legal: ", judgement.error().Message()));
+  }
+  if (absl::Status status = RefuseScavenging(program.value()); !status.ok()) return status;
+  Source source = Assemble(std::move(program).value(), std::move(judgement).value());
+  source.workload = request;
+  source.columns.workload = request.name;
+  source.columns.params = ParamText(request.params);
+  source.columns.heap_bytes = BytesOf(source.judgement.grown).raw;
+  source.columns.seed = request.seed;
+  source.blocks_of_kinds = HasBlocksOfKinds(source.program);
+  return source;
+}
+
+std::optional<std::string> Misfit(const Source& source, std::string_view layout) {
+  std::optional<TraceError> misfit;
+  const bool found = WithLayout(layout, [&]<Layout L>() {
+    using G = Geometry<L>;
+    misfit = FitsLayout(source.program, source.judgement, L::kName, G::kHeapEnd - G::kHeapBasePage,
+                        G::kChunkPages);
+  });
+  PA_EXPECT(found);
+  if (!misfit) return std::nullopt;
+  return misfit->Message();
+}
+
+}  // namespace pagealloc::bench

@@ -1,0 +1,46 @@
+/// status_codes.h: what the codes of an absl::Status mean in run and cli. The exit status follows.
+///
+///   function             code                 exit  meaning
+///   DiffersError         Aborted                 1  a result is not the expected one
+///   UsageError           InvalidArgument         2  bad usage or bad trace: nothing was run
+///   FileError            Unavailable             4  a file cannot be read or written
+///   EnvironmentError     FailedPrecondition      5  the machine refuses, or is refused
+///   absl::InternalError  Internal               70  a bug; so is any other code
+///   absl::CancelledError Cancelled        130, 143  interrupted
+///
+/// The message is a whole text for the user: what, where, why, what to do.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace pagealloc::bench {
+
+inline absl::Status DiffersError(const std::string& message) { return absl::AbortedError(message); }
+inline absl::Status UsageError(const std::string& message) {
+  return absl::InvalidArgumentError(message);
+}
+inline absl::Status FileError(const std::string& message) {
+  return absl::UnavailableError(message);
+}
+inline absl::Status EnvironmentError(const std::string& message) {
+  return absl::FailedPreconditionError(message);
+}
+
+
+/// Whether a status, which is not OK, means that this program is wrong: exit status 70.
+inline bool IsBug(const absl::Status& error) {
+  switch (error.code()) {
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kCancelled:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace pagealloc::bench

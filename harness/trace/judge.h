@@ -1,0 +1,93 @@
+/// judge.h: runs a program once on the naive model: is it legal, and what must come of it?
+///
+/// Judged before any clock runs, without a layout and without the allocator. An operation that is
+/// not legal refuses the trace; an expectation that differs does not: the judge reports outcomes,
+/// and whoever replays compares (DifferenceFromExpectation). kScavenge and kNextGeneration change
+/// nothing here: what they release depends on a layout and a machine.
+///
+///   program  --ParseTrace-->  operations, perhaps a syntax error
+///            --Judge------->  outcome of every operation, growth, peak
+///            --FitsLayout-->  may it run there?
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/base/result.h"
+#include "harness/trace/op.h"
+#include "harness/trace/program.h"
+#include "harness/trace/trace_reader.h"
+#include "pagealloc/units.h"
+
+namespace pagealloc::bench {
+
+/// What an operation gave.
+struct Outcome {
+  static constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
+
+  /// Trace offset: a, find, r: first page; c: the block. kNone: nothing fits. 0 for other kinds.
+  std::uint64_t first = 0;
+  /// a, r: how many of the pages were scavenged. c: which ones, as a mask. 0 for other kinds.
+  std::uint64_t scavenged = 0;
+  std::uint64_t mask = 0;  ///< c: the pages taken
+
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+/// The highest end of the heap, each time it rises.
+struct Growth {
+  std::size_t op_index;
+  TraceOffset heap_end;
+};
+
+struct Judgement {
+  std::vector<Outcome> outcomes;  ///< one for each operation
+  std::vector<Growth> growth;     ///< ascending in both fields
+  TraceOffset heap_end;           ///< one past the highest page ever used; the heap does not shrink
+  PageCount peak_in_use;
+  // At the end:
+  PageCount grown;
+  PageCount in_use;
+  PageCount scavenged;            ///< free pages that are scavenged
+  std::uint64_t byte_visits = 0;  ///< what the model read and wrote: how much work judging was
+};
+
+/// What the model can hold at once by default: 8 TiB of heap. A program that grows further is
+/// refused as too large to judge.
+inline constexpr PageCount kMaxJudgedHeap{std::uint64_t{1} << 30};
+
+/// Judges a program; the error is the first operation that is not legal.
+[[nodiscard]] Result<Judgement, TraceError> Judge(const Program& program,
+                                                  PageCount max_heap = kMaxJudgedHeap);
+
+/// Judges a trace as read; the error is the first in the file, of form or of legality.
+[[nodiscard]] Result<Judgement, TraceError> Judge(const ParsedTrace& trace,
+                                                  PageCount max_heap = kMaxJudgedHeap);
+
+/// Why a program cannot run on a layout: nullopt if it can.
+///
+/// @param usable        pages from the layout's heap base to where its heap may end.
+/// @param chunk_pages   the layout's chunk; must divide the program's.
+[[nodiscard]] std::optional<TraceError> FitsLayout(const Program& program,
+                                                   const Judgement& judgement,
+                                                   std::string_view layout, PageCount usable,
+                                                   PageCount chunk_pages);
+
+/// An expectation and what came instead, both as a trace writes them: "= 12", "= 64 0xff",
+/// "= none".
+struct Difference {
+  std::string expected;
+  std::string got;
+};
+
+/// Compares an operation's expectation, if it has one, with what came: nullopt if they agree. Of
+/// kScavenge, `outcome.first` is how many pages were released.
+[[nodiscard]] std::optional<Difference> DifferenceFromExpectation(const Op& op,
+                                                                  const Outcome& outcome);
+
+}  // namespace pagealloc::bench

@@ -1,0 +1,277 @@
+// What workloads there are, with their parameters; and choosing among them.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "harness/base/nearest_name.h"
+#include "harness/trace/workload.h"
+#include "harness/trace/workload_generators.h"
+
+namespace pagealloc::bench {
+namespace {
+
+constexpr std::array<std::string_view, 3> kOrders{"address", "reverse", "random"};
+
+constexpr ParamInfo Occupancy(std::string_view fallback, std::string_view full) {
+  return {.name = "occupancy",
+          .kind = ParamKind::kNumber,
+          .min = 1,
+          .max = 99,
+          .fallback = fallback,
+          .full = full,
+          .sentence = "percent of the heap that is in use"};
+}
+
+constexpr ParamInfo PageSizes(std::string_view name, std::uint64_t max, std::string_view fallback,
+                              std::string_view full, std::string_view sentence) {
+  return {.name = name,
+          .kind = ParamKind::kSizes,
+          .min = 1,
+          .max = max,
+          .fallback = fallback,
+          .full = full,
+          .sentence = sentence};
+}
+
+constexpr std::array kHotParams{Occupancy("50", "50,90")};
+
+constexpr std::array kSequentialParams{ParamInfo{.name = "order",
+                                                 .kind = ParamKind::kWord,
+                                                 .words = kOrders,
+                                                 .fallback = "address",
+                                                 .full = "address,reverse,random",
+                                                 .sentence = "in which the pages are freed"}};
+
+constexpr std::array kChurnParams{
+    Occupancy("90", "50,90,99"),
+    PageSizes("sizes", 4096, "1-16", "1,1-16,1-256", "pages of an allocation, all equally likely")};
+
+constexpr std::array kSawtoothParams{
+    ParamInfo{.name = "low",
+              .max = 99,
+              .fallback = "10",
+              .full = "10",
+              .sentence = "percent of the heap at which frees stop"},
+    ParamInfo{.name = "high",
+              .min = 1,
+              .max = 100,
+              .fallback = "90",
+              .full = "90",
+              .sentence = "percent of the heap at which allocations stop"},
+    PageSizes("sizes", 4096, "1-16", "1,1-16", "pages of an allocation, all equally likely")};
+
+constexpr std::array kSwissCheeseParams{
+    PageSizes("sizes", 256, "2-8", "2-8", "pages of the runs that no hole holds")};
+
+constexpr std::array kLargeParams{
+    Occupancy("50", "50,90"),
+    PageSizes("sizes", 65536, "64-1024", "64,64-1024", "pages of a run, all equally likely")};
+
+constexpr std::array kGoSpansParams{ParamInfo{.name = "lifetimes",
+                                              .kind = ParamKind::kWord,
+                                              .words = kGoSpanLifetimes,
+                                              .fallback = "http",
+                                              .full = "http,gofmt,compiler,json,map-cache",
+                                              .sentence = "the program whose lifetimes spans have"},
+                                    ParamInfo{.name = "mix",
+                                              .kind = ParamKind::kWord,
+                                              .words = kGoSpanMixes,
+                                              .fallback = "tools",
+                                              .full = "tools,all,http",
+                                              .sentence = "the programs whose sizes spans have"}};
+
+constexpr std::array kFindOnlyParams{
+    Occupancy("90", "50,90"),
+    PageSizes("pages", 65536, "16", "1,16,64,512", "length of the run to find")};
+
+constexpr std::array kAllocRangeOnlyParams{
+    Occupancy("50", "50,90"),
+    PageSizes("pages", 2048, "1-16", "1,1-16,64", "length of a place, all equally likely")};
+
+struct Entry {
+  WorkloadInfo info;
+  Generator generator;
+};
+
+constexpr std::array kEntries{
+    Entry{{.name = "hot",
+           .sentence = "allocates one page of a fragmented heap and frees it, again and again",
+           .params = kHotParams},
+          MakeHot},
+    Entry{{.name = "sequential",
+           .sentence = "fills an empty heap with single pages, then frees all of them in order",
+           .params = kSequentialParams},
+          MakeSequential},
+    Entry{{.name = "churn",
+           .sentence = "frees random objects and allocates new ones at a fixed occupancy",
+           .params = kChurnParams},
+          MakeChurn},
+    Entry{{.name = "sawtooth",
+           .sentence = "allocates up to a high occupancy, frees random objects down to a low one",
+           .params = kSawtoothParams},
+          MakeSawtooth},
+    Entry{{.name = "swiss-cheese",
+           .sentence = "every other page is free: fills holes, then places runs no hole can hold",
+           .params = kSwissCheeseParams},
+          MakeSwissCheese},
+    Entry{{.name = "large",
+           .sentence = "churn with runs of 64 to 1024 pages",
+           .params = kLargeParams},
+          MakeChurn},
+    Entry{{.name = "go-spans",
+           .sentence = "sizes and lifetimes as recorded from Go programs, frees in bursts (sweeps)",
+           .params = kGoSpansParams},
+          MakeGoSpans},
+    Entry{{.name = "find-only",
+           .sentence = "searches a fragmented heap of fixed shape, and takes nothing",
+           .params = kFindOnlyParams,
+           .has_trace_form = false},
+          MakeFindOnly},
+    Entry{{.name = "alloc-range-only",
+           .sentence = "allocRange at free places of a fragmented heap and free, in blocks",
+           .params = kAllocRangeOnlyParams},
+          MakeAllocRangeOnly},
+};
+
+constexpr std::string_view kHowToList = "see pagealloc-bench list workloads";
+
+/// `*` is any text, `?` any character.
+bool MatchesGlob(std::string_view glob, std::string_view name) {
+  // After a mismatch behind a `*`, that `*` takes one character more.
+  std::size_t at = 0, star = std::string_view::npos, retry = 0, i = 0;
+  while (i < name.size()) {
+    if (at < glob.size() && glob[at] == '*') {
+      star = at++;
+      retry = i;
+    } else if (at < glob.size() && (glob[at] == '?' || glob[at] == name[i])) {
+      ++at;
+      ++i;
+    } else if (star != std::string_view::npos) {
+      at = star + 1;
+      i = ++retry;
+    } else {
+      return false;
+    }
+  }
+  return glob.find_first_not_of('*', at) == std::string_view::npos;
+}
+
+bool InSet(std::string_view pattern, const WorkloadInfo& workload) {
+  return pattern == "@full" || (pattern == "@quick" && workload.quick);
+}
+
+std::vector<std::string> SplitAtCommas(std::string_view text) {
+  std::vector<std::string> parts;
+  for (std::size_t comma = text.find(','); comma != std::string_view::npos;
+       comma = text.find(',')) {
+    parts.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  parts.emplace_back(text);
+  return parts;
+}
+
+}  // namespace
+
+std::span<const WorkloadInfo> Workloads() {
+  static constexpr auto kInfos = [] {
+    std::array<WorkloadInfo, kEntries.size()> infos{};
+    for (std::size_t i = 0; i < infos.size(); ++i) infos[i] = kEntries[i].info;
+    return infos;
+  }();
+  return kInfos;
+}
+
+const WorkloadInfo* FindWorkload(std::string_view name) {
+  for (const WorkloadInfo& workload : Workloads()) {
+    if (workload.name == name) return &workload;
+  }
+  return nullptr;
+}
+
+Generator GeneratorOf(const WorkloadInfo& workload) {
+  for (const Entry& entry : kEntries) {
+    if (entry.info.name == workload.name) return entry.generator;
+  }
+  PA_EXPECT(false);
+  return nullptr;
+}
+
+Problem UnknownWorkload(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const WorkloadInfo& workload : Workloads()) names.push_back(workload.name);
+  if (name.starts_with("@")) names = {"@quick", "@full"};
+  return {UnknownName("workload", names, name, kHowToList)};
+}
+
+OrProblem<std::vector<WorkloadSelection>> SelectWorkloads(std::span<const std::string> patterns,
+                                                          std::span<const std::string> exclude) {
+  std::vector<WorkloadSelection> chosen;
+  std::vector<bool> matched(patterns.size() + exclude.size(), false);
+  for (const WorkloadInfo& workload : Workloads()) {
+    bool wanted = false, full = false;
+    std::size_t index = 0;
+    for (const std::string& pattern : patterns) {
+      const bool matches = InSet(pattern, workload) || MatchesGlob(pattern, workload.name);
+      matched[index] = matched[index] || matches;
+      wanted = wanted || matches;
+      full = full || (matches && pattern == "@full");
+      ++index;
+    }
+    for (const std::string& pattern : exclude) {
+      const bool matches = InSet(pattern, workload) || MatchesGlob(pattern, workload.name);
+      matched[index] = matched[index] || matches;
+      wanted = wanted && !matches;
+      ++index;
+    }
+    if (wanted) chosen.push_back({&workload, full});
+  }
+  for (std::size_t i = 0; i < matched.size(); ++i) {
+    if (matched[i]) continue;
+    return UnknownWorkload(i < patterns.size() ? patterns[i] : exclude[i - patterns.size()]);
+  }
+  if (chosen.empty()) {
+    return Problem{
+        "no workload is left: the excluded ones are all that were chosen. Choose more with "
+        "--workload, or exclude fewer."};
+  }
+  return chosen;
+}
+
+OrProblem<std::vector<ParamSet>> ExpandParams(const WorkloadSelection& selection,
+                                              const ParamGrid& given) {
+  std::vector<ParamSet> sets{ParamSet{}};
+  // All that is given is looked at, whether the workload has such a parameter or not.
+  for (const auto& [key, values] : given) {
+    const auto checked = CheckParam(*selection.workload, key, values.empty() ? "" : values.front());
+    if (!checked.ok()) return checked.error();
+  }
+  std::map<std::string_view, const ParamInfo*> in_order;
+  for (const ParamInfo& param : selection.workload->params) in_order[param.name] = &param;
+  for (const auto& [name, param] : in_order) {
+    const auto named = given.find(std::string(name));
+    const std::vector<std::string> values =
+        named != given.end() ? named->second
+                             : SplitAtCommas(selection.full ? param->full : param->fallback);
+    std::vector<std::string> distinct;
+    for (const std::string& value : values) {
+      auto checked = CheckParam(*selection.workload, name, value);
+      if (!checked.ok()) return checked.error();
+      const std::string shortest = std::move(checked).value();
+      if (std::find(distinct.begin(), distinct.end(), shortest) == distinct.end()) {
+        distinct.push_back(shortest);
+      }
+    }
+    std::vector<ParamSet> longer;
+    for (const ParamSet& set : sets) {
+      for (const std::string& value : distinct) {
+        longer.push_back(set);
+        longer.back()[std::string(name)] = value;
+      }
+    }
+    sets = std::move(longer);
+  }
+  return sets;
+}
+
+}  // namespace pagealloc::bench
