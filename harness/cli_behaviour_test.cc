@@ -77,7 +77,7 @@ TEST_P(CliBadUsage, IsRefusedWithAMessageThatHelps) {
 }
 
 const std::vector<BadUsage>& BadUsages() {
-  static const std::vector<BadUsage> cases{
+  static const std::vector<BadUsage> kCases{
       {"NoCommand", {}, "see pagealloc-bench --help"},
       {"UnknownCommand", {"replya", "x"}, "The nearest is 'replay'"},
       {"UnknownFlag", {"run", "--rep", "3"}, "The nearest is '--reps'"},
@@ -127,7 +127,7 @@ const std::vector<BadUsage>& BadUsages() {
        "no record for find"},
       {"FormatOfAList", {"list", "layouts", "--format", "csv"}, "table or json"},
   };
-  return cases;
+  return kCases;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CliBadUsage, ::testing::ValuesIn(BadUsages()),

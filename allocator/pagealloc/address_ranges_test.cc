@@ -109,8 +109,8 @@ TEST_F(AddressRangesTest, ArrayDoublesAndGivesTheOldOneBack) {
   constexpr std::uint64_t kInPage = 4096 / sizeof(Range);
   for (std::uint64_t i = 0; i <= 2 * kInPage; ++i) Add(20 * i, 20 * i + 10);
   EXPECT_EQ(set_.ranges().size(), 2 * kInPage + 1);
-  EXPECT_EQ(set_.metadata().committed, ByteCount{4 * 4096});
-  EXPECT_EQ(os_.reserved(), ByteCount{4 * 4096});
+  EXPECT_EQ(set_.metadata().committed, ByteCount{4UL * 4096});
+  EXPECT_EQ(os_.reserved(), ByteCount{4UL * 4096});
 }
 
 TEST_F(AddressRangesTest, RefusalLeavesTheSetAsItWas) {

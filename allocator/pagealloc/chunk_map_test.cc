@@ -79,7 +79,7 @@ TEST(ChunkMap, TakesOnlyTheMissingBlocks) {
   ASSERT_TRUE(map.MakeBlocks(ChunkIndex{7}, ChunkIndex{9}).ok());
   EXPECT_NE(map.Lookup(ChunkIndex{15}), nullptr);
   EXPECT_EQ(map.Lookup(ChunkIndex{16}), nullptr);
-  EXPECT_EQ(map.metadata().committed, ByteCount{2 * 4096});
+  EXPECT_EQ(map.metadata().committed, ByteCount{2UL * 4096});
 }
 
 TEST(ChunkMap, ChunksOfDifferentIndexAreDifferent) {
@@ -108,7 +108,7 @@ TEST(ChunkMap, RefusalKeepsEarlierBlocksAndARetryFinishes) {
     EXPECT_EQ(map.metadata().committed, ByteCount{k / 2 * 4096}) << k;
     EXPECT_EQ(os.reserved(), map.metadata().reserved) << k << ": a block leaked";
     ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32}).ok()) << k;
-    EXPECT_EQ(map.metadata().committed, ByteCount{4 * 4096}) << k;
+    EXPECT_EQ(map.metadata().committed, ByteCount{4UL * 4096}) << k;
   }
 }
 

@@ -297,7 +297,7 @@ TEST(PageAllocatorDeathTest, RangesOutsideTheHeapBreakTheContract) {
   const char* const rule = "contract broken: in_heap_\\.ContainsAll";
   EXPECT_DEATH(allocator.AllocateRange(heap.Range(512, 1)), rule);
   EXPECT_DEATH(allocator.AllocateRange(heap.Range(511, 2)), rule);
-  EXPECT_DEATH(allocator.AllocateRange(heap.Range(0, 3 * 512)), rule) << "a gap lies inside";
+  EXPECT_DEATH(allocator.AllocateRange(heap.Range(0, 3UL * 512)), rule) << "a gap lies inside";
   EXPECT_DEATH(allocator.AllocateRange(heap.Range(5, 0)), "contract broken: range\\.begin");
 }
 

@@ -126,8 +126,7 @@ TYPED_TEST(TakePageCache, FreesBelowAndGrowthBelowComeFirst) {
 TYPED_TEST(TakePageCache, SeveralCachesAreOutAtOnceAndShareNoPage) {
   CheckedHeap<TypeParam> heap;
   heap.Grow(0, 3);
-  std::vector<PageCache> caches;
-  for (int i = 0; i < 3; ++i) caches.push_back(heap.TakeCache());
+  std::vector<PageCache> caches{heap.TakeCache(), heap.TakeCache(), heap.TakeCache()};
   heap.Free(5, 4);  // a cache's user gives pages of its own back
   caches[0].pages &= ~std::uint64_t{0x1e0};
   caches[0].scavenged &= caches[0].pages;

@@ -161,12 +161,12 @@ TEST(PageAllocatorDeathTest, FreeingOutsideTheHeapBreaksTheContract) {
   heap.Grow(0);
   heap.Grow(2);
   heap.AllocateRange(0, 512);
-  heap.AllocateRange(2 * 512, 512);
+  heap.AllocateRange(2UL * 512, 512);
   auto& allocator = heap.allocator();
   const char* const rule = "contract broken: in_heap_\\.ContainsAll";
   EXPECT_DEATH(allocator.Free(heap.Range(512, 1)), rule);
   EXPECT_DEATH(allocator.Free(heap.Range(511, 2)), rule);
-  EXPECT_DEATH(allocator.Free(heap.Range(0, 3 * 512)), rule) << "a gap lies inside";
+  EXPECT_DEATH(allocator.Free(heap.Range(0, 3UL * 512)), rule) << "a gap lies inside";
   EXPECT_DEATH(allocator.Free(heap.Range(7, 0)), "contract broken: range\\.begin < range\\.end");
   EXPECT_DEATH(allocator.Free({heap.At(7), heap.At(5)}), "contract broken: range\\.begin");
 }

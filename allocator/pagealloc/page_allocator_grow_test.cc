@@ -307,9 +307,9 @@ TEST_F(PageAllocatorDeathTest, EmptyGrowthBreaksTheContract) {
 TEST_F(PageAllocatorDeathTest, GrowthOverTheHeapBreaksTheContract) {
   heap_.Grow(3, 2);
   const char* const rule = "contract broken: !in_heap_\\.Overlaps";
-  EXPECT_DEATH(static_cast<void>(heap_.allocator().Grow(heap_.Range(3 * 512, 512))), rule);
-  EXPECT_DEATH(static_cast<void>(heap_.allocator().Grow(heap_.Range(4 * 512, 1024))), rule);
-  EXPECT_DEATH(static_cast<void>(heap_.allocator().Grow(heap_.Range(0, 10 * 512))), rule);
+  EXPECT_DEATH(static_cast<void>(heap_.allocator().Grow(heap_.Range(3UL * 512, 512))), rule);
+  EXPECT_DEATH(static_cast<void>(heap_.allocator().Grow(heap_.Range(4UL * 512, 1024))), rule);
+  EXPECT_DEATH(static_cast<void>(heap_.allocator().Grow(heap_.Range(0, 10UL * 512))), rule);
 }
 
 TEST_F(PageAllocatorDeathTest, GrowthPastTheHeapEndBreaksTheContract) {

@@ -53,7 +53,7 @@ TEST(Metadata, SixtyFourBitLayoutsOnlyReserveAtInit) {
 TEST(Metadata, FirstChunkOnAmd64) {
   constexpr std::uint64_t kSummaries = 151'552 - 4096;
   static_assert(kSummaries == 131'072 + 4 * 4096);
-  constexpr std::uint64_t kBlock = 8192 * 128;  // 1 MiB of bitmaps
+  constexpr std::uint64_t kBlock = 8192UL * 128;  // 1 MiB of bitmaps
   CheckedHeap<LinuxAmd64> heap;
   heap.Grow(0);
   const MetadataStats metadata = heap.allocator().metadata();

@@ -12,7 +12,7 @@ namespace pagealloc {
 namespace {
 
 constexpr std::uint64_t kAll = ~std::uint64_t{0};
-constexpr PageOffset kBase{64 * 1000};
+constexpr PageOffset kBase{64UL * 1000};
 
 struct Step {
   std::uint64_t want;
@@ -101,7 +101,8 @@ TEST(PageCacheAllocate, MoreThanABlockNeverFits) {
 TEST(PageCacheAllocate, RandomCachesAgreeWithReadingBitByBit) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 5000; ++round) {
-    PageCache cache{kBase, random() | random(), 0};
+    const std::uint64_t half = random();
+    PageCache cache{kBase, half | random(), 0};
     cache.scavenged = cache.pages & random();
     for (int request = 0; request < 20; ++request) {
       const std::uint64_t want = 1 + random() % (request < 15 ? 6 : 64);

@@ -60,7 +60,7 @@ TEST(ReservedArray, EntriesKeepTheirValuesWhenMoreIsMadeAccessible) {
   ASSERT_TRUE(array.MakeAccessible(1024, 1025).ok());
   ASSERT_TRUE(array.MakeAccessible(0, 5120).ok());
   EXPECT_EQ(array.data()[1024], 77u);
-  EXPECT_EQ(os.committed(), ByteCount{10 * 4096});
+  EXPECT_EQ(os.committed(), ByteCount{10UL * 4096});
 }
 
 TEST(ReservedArray, FillsHolesBetweenWhatIsCommitted) {
@@ -74,7 +74,7 @@ TEST(ReservedArray, FillsHolesBetweenWhatIsCommitted) {
   const std::uint64_t before = os.calls();
   ASSERT_TRUE(array.MakeAccessible(0, 7 * n).ok());  // missing: 0, 2, 4, 6
   EXPECT_EQ(os.calls() - before, 4u);
-  EXPECT_EQ(os.committed(), ByteCount{8 * 4096});
+  EXPECT_EQ(os.committed(), ByteCount{8UL * 4096});
   EXPECT_TRUE(array.accessible(0, 7 * n));
   EXPECT_FALSE(array.accessible(7 * n, 8 * n));
   EXPECT_TRUE(array.accessible(8 * n, 9 * n));
@@ -145,7 +145,7 @@ TEST(ReservedArray, RefusalHalfWayKeepsTheAccessibleEntriesAndARetryFinishes) {
     EXPECT_EQ(array.accessible(3 * n, 6 * n), k > 1);
     EXPECT_FALSE(array.accessible(9 * n, 10 * n));
     ASSERT_TRUE(array.MakeAccessible(0, 10 * n).ok()) << k;
-    EXPECT_EQ(os.committed(), ByteCount{10 * 4096});
+    EXPECT_EQ(os.committed(), ByteCount{10UL * 4096});
     EXPECT_EQ(array.data()[2 * n], 5u);
   }
 }
@@ -161,9 +161,9 @@ TEST(ReservedArray, RefusalOfMemoryForItsOwnListChangesNothing) {
   os.FailAfter(0, true);
   EXPECT_EQ(array.MakeAccessible(50 * n, 51 * n).call, OsCall::kReserve);
   EXPECT_FALSE(array.accessible(50 * n, 51 * n));
-  EXPECT_EQ(os.committed(), ByteCount{16 * 4096});
+  EXPECT_EQ(os.committed(), ByteCount{16UL * 4096});
   ASSERT_TRUE(array.MakeAccessible(50 * n, 51 * n).ok());
-  EXPECT_EQ(os.committed(), ByteCount{(17 + 1) * 4096});
+  EXPECT_EQ(os.committed(), ByteCount{(17UL + 1) * 4096});
   EXPECT_EQ(array.metadata().committed, os.committed());
 }
 

@@ -226,7 +226,7 @@ TEST(Merge, EmptyChildBreaksEveryRunAcrossIt) {
   std::array<Word, 8> children;
   children.fill(Word::OfFree(PageCount{512}));
   children[3] = Word{};
-  EXPECT_EQ(Word::Merge(children.data(), 8, 9).runs(), Runs(3 * 512, 4 * 512, 4 * 512));
+  EXPECT_EQ(Word::Merge(children.data(), 8, 9).runs(), Runs(3UL * 512, 4UL * 512, 4UL * 512));
 }
 
 TEST(Merge, ReadsOnlyTheChildrenThatItIsGiven) {

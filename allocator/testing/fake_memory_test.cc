@@ -27,17 +27,17 @@ bool AllZero(const std::byte* begin, ByteCount size) {
 
 TEST(FakeMemory, CountsWhatIsHeld) {
   FakeMemory os(kPage);
-  std::byte* const memory = ReserveOrDie(os, ByteCount{8 * 4096});
-  EXPECT_EQ(os.reserved(), ByteCount{8 * 4096});
+  std::byte* const memory = ReserveOrDie(os, ByteCount{8UL * 4096});
+  EXPECT_EQ(os.reserved(), ByteCount{8UL * 4096});
   EXPECT_EQ(os.committed(), ByteCount{0});
-  ASSERT_TRUE(os.Commit(memory + 4096, ByteCount{2 * 4096}).ok());
-  EXPECT_EQ(os.committed(), ByteCount{2 * 4096});
+  ASSERT_TRUE(os.Commit(memory + 4096, ByteCount{2UL * 4096}).ok());
+  EXPECT_EQ(os.committed(), ByteCount{2UL * 4096});
   EXPECT_EQ(os.calls(), 2u);
   ASSERT_TRUE(os.Release(memory + 4096, kPage).ok());
-  EXPECT_EQ(os.committed(), ByteCount{2 * 4096}) << "released memory stays committed";
-  ASSERT_TRUE(os.Fault(memory, ByteCount{2 * 4096}).ok());
+  EXPECT_EQ(os.committed(), ByteCount{2UL * 4096}) << "released memory stays committed";
+  ASSERT_TRUE(os.Fault(memory, ByteCount{2UL * 4096}).ok());
   EXPECT_EQ(os.committed(), kPage);
-  ASSERT_TRUE(os.Unreserve(memory, ByteCount{8 * 4096}).ok());
+  ASSERT_TRUE(os.Unreserve(memory, ByteCount{8UL * 4096}).ok());
   EXPECT_EQ(os.reserved(), ByteCount{0});
   EXPECT_EQ(os.committed(), ByteCount{0});
   EXPECT_EQ(os.calls(), 2u) << "only Reserve and Commit can be refused";
@@ -106,25 +106,25 @@ class FakeMemoryDeathTest : public ::testing::Test {
   FakeMemoryDeathTest() { EXPECT_TRUE(os_.Commit(memory_ + 4096, kPage).ok()); }
   ~FakeMemoryDeathTest() override { EXPECT_TRUE(os_.Unreserve(memory_, kSize).ok()); }
 
-  static constexpr ByteCount kSize{4 * 4096};
+  static constexpr ByteCount kSize{4UL * 4096};
   FakeMemory os_{kPage};
   std::byte* memory_ = ReserveOrDie(os_, kSize);
 };
 
 TEST_F(FakeMemoryDeathTest, NoticesMemoryCommittedTwice) {
-  EXPECT_DEATH(static_cast<void>(os_.Commit(memory_, ByteCount{2 * 4096})),
+  EXPECT_DEATH(static_cast<void>(os_.Commit(memory_, ByteCount{2UL * 4096})),
                "contract broken: !committed_already");
 }
 
 TEST_F(FakeMemoryDeathTest, NoticesReleaseOfWhatIsNotCommitted) {
-  EXPECT_DEATH(static_cast<void>(os_.Release(memory_ + 4096, ByteCount{2 * 4096})),
+  EXPECT_DEATH(static_cast<void>(os_.Release(memory_ + 4096, ByteCount{2UL * 4096})),
                "contract broken: committed");
 }
 
 TEST_F(FakeMemoryDeathTest, NoticesCallsThatLeaveTheReservation) {
-  EXPECT_DEATH(static_cast<void>(os_.Commit(memory_ + 3 * 4096, ByteCount{2 * 4096})),
+  EXPECT_DEATH(static_cast<void>(os_.Commit(memory_ + 3UL * 4096, ByteCount{2UL * 4096})),
                "contract broken");
-  EXPECT_DEATH(static_cast<void>(os_.Fault(memory_ + 4 * 4096, kPage)), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Fault(memory_ + 4UL * 4096, kPage)), "contract broken");
   EXPECT_DEATH(static_cast<void>(os_.HintHugePages(memory_ - 4096, kPage, HugePages::kPrefer)),
                "contract broken");
 }
@@ -137,7 +137,7 @@ TEST_F(FakeMemoryDeathTest, NoticesPartsOfPages) {
 
 TEST_F(FakeMemoryDeathTest, NoticesThatOnlyAPartIsReturned) {
   EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_, kPage)), "contract broken: first == 0");
-  EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_ + 4096, ByteCount{3 * 4096})),
+  EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_ + 4096, ByteCount{3UL * 4096})),
                "contract broken: first == 0");
 }
 

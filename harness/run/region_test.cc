@@ -87,7 +87,7 @@ TEST(SumUpBatches, IsNeverBelowZeroAndEmptyWithoutOperations) {
 }
 
 TEST(RegionMeter, CountsThePageFaultsInsideTheRegion) {
-  constexpr std::size_t kSize = 64 * 4096;
+  constexpr std::size_t kSize = 64UL * 4096;
   void* const memory =
       mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);

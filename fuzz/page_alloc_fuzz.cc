@@ -1,0 +1,89 @@
+/// page_alloc: a program of operations on two tiny layouts, and on a shipped one where the header
+/// says so; every result and everything inside against the model (page_alloc_program.h).
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <type_traits>
+
+#include "fuzz/decode_ops.h"
+#include "fuzz/finding.h"
+#include "fuzz/page_alloc_program.h"
+#include "fuzz/target.h"
+#include "pagealloc/layout.h"
+#include "testing/fake_memory.h"
+#include "testing/tiny_layouts.h"
+
+namespace pagealloc::fuzz {
+namespace {
+
+using Input = std::span<const std::uint8_t>;
+
+std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
+
+template <Layout L>
+void RunOn(const FuzzProgram& program, Input input) {
+  // A tiny layout's memory is watched by the test double, and returned without a system call. The
+  // real one lets an access to what was never committed fault.
+  std::conditional_t<kIsTiny<L>, testing::FakeMemory, MmapMemory> os;
+  const Arena arena = ArenaOf<L>(program.heap_start);
+  TraceRecorder trace(L::kName, Geometry<L>::kChunkPages, arena.begin);
+  const CrashReporter crash("page_alloc", input, trace);
+  ProgramRun<L> run(os, arena, trace);
+  const std::optional<Finding> finding = run.Run(program);
+  if (finding) Stop(Report("page_alloc", input, trace, *finding));
+  g_operations += trace.size();
+}
+
+}  // namespace
+
+std::uint64_t CheckedOperations() { return g_operations; }
+
+}  // namespace pagealloc::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace pagealloc;           // NOLINT(*-build-using-namespace): one function
+  using namespace pagealloc::testing;  // NOLINT(*-build-using-namespace)
+  using fuzz::RunOn;
+  const fuzz::Input input(bytes, size);
+  const fuzz::FuzzProgram program = fuzz::DecodeOps(input);
+  switch (program.tiny_pair) {
+    case 0:
+      RunOn<TinyWordChunks>(program, input);
+      RunOn<TinyUneven>(program, input);
+      break;
+    case 1:
+      RunOn<TinyOneRoot>(program, input);
+      RunOn<TinyDeep>(program, input);
+      break;
+    case 2:
+      RunOn<TinyUneven>(program, input);
+      RunOn<TinyDeep>(program, input);
+      break;
+    default:
+      RunOn<TinyWordChunks>(program, input);
+      RunOn<TinyDeep>(program, input);
+      break;
+  }
+  switch (program.shipped) {
+    case 1:
+      RunOn<LinuxAmd64>(program, input);
+      RunOn<Linux386>(program, input);
+      break;
+    case 2:
+      RunOn<LinuxMips>(program, input);
+      break;
+    case 3:
+      RunOn<Wasm126>(program, input);
+      break;
+    case 4:
+      RunOn<IosArm64>(program, input);
+      break;
+    case 5:
+      RunOn<AixPpc64>(program, input);
+      break;
+    default:
+      break;
+  }
+  return 0;
+}
