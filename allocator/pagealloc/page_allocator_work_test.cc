@@ -7,8 +7,8 @@
 #include <type_traits>
 
 #include "pagealloc/page_allocator.h"
-#include "testing/gtest/checked_heap.h"
 #include "testing/fake_memory.h"
+#include "testing/gtest/checked_heap.h"
 #include "testing/gtest/layout_types.h"
 
 namespace pagealloc {

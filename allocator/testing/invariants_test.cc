@@ -103,8 +103,9 @@ TEST_F(InvariantsTest, FourWordsThatAreNotCanonical) {
     return start | max << G::kFieldBits | end << 2 * G::kFieldBits;
   };
   // In a root entry of the heap; what it should say does not matter, as its form comes first.
-  for (const std::uint64_t bad : {kTop | 1, std::uint64_t{1} << 3 * G::kFieldBits, word(2, 1, 0), word(0, 1, 2),
-                                  word(2048, 2048, 2048), word(5, 5, 5) | std::uint64_t{1} << 62}) {
+  for (const std::uint64_t bad :
+       {kTop | 1, std::uint64_t{1} << 3 * G::kFieldBits, word(2, 1, 0), word(0, 1, 2),
+        word(2048, 2048, 2048), word(5, 5, 5) | std::uint64_t{1} << 62}) {
     const Word before = Entry(0, 0);
     Entry(0, 0) = Word::FromWord(bad);
     EXPECT_THAT(Defect(), StartsWith("INV-4: ")) << std::hex << bad;

@@ -28,7 +28,6 @@ inline absl::Status EnvironmentError(const std::string& message) {
   return absl::FailedPreconditionError(message);
 }
 
-
 /// Whether a status, which is not OK, means that this program is wrong: exit status 70.
 inline bool IsBug(const absl::Status& error) {
   switch (error.code()) {
