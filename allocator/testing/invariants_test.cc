@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -178,8 +179,8 @@ TEST_F(InvariantsTest, NineCaches) {
 
 TEST_F(InvariantsTest, TenStatisticsThatDoNotAddUp) {
   HeapStats& stats = Access::stats(*heap_);
-  for (PageCount HeapStats::*const field :
-       {&HeapStats::grown, &HeapStats::in_use, &HeapStats::free, &HeapStats::scavenged}) {
+  for (PageCount HeapStats::*const field : {&HeapStats::grown, &HeapStats::in_use, &HeapStats::free,
+                                            &HeapStats::scavenged, &HeapStats::held}) {
     stats.*field += PageCount{1};
     EXPECT_THAT(Defect(), StartsWith("INV-10: "));
     stats.*field -= PageCount{1};
@@ -257,6 +258,69 @@ TEST_F(ForgottenGrowth, ThirteenSummariesOfTheHeapThatAreNotAccessible) {
   Bits(25).allocated.SetAll();  // as its leaf says: it reads as zero
   JoinRangesOnly(25);
   EXPECT_THAT(Defect(), StartsWith("INV-13: "));
+}
+
+/// Pages 20 to 29 of chunk 3 are free and not scavenged.
+class ScavengeInvariants : public InvariantsTest {
+ protected:
+  ScavengeInvariants() {
+    heap_->Free(PageRange::Of(Page(3, 20), PageCount{10}));
+    EXPECT_EQ(Defect(), "");
+  }
+  std::uint64_t& ScavengeWord(std::uint64_t chunk) {
+    return Access::scavenge_word(*heap_, ChunkIndex{chunk});
+  }
+  using Entry = ScavengeIndex<L>::Entry;
+};
+
+TEST_F(ScavengeInvariants, FifteenCountsThatAreNotTheBitmaps) {
+  const std::uint64_t right = ScavengeWord(3);
+  ASSERT_EQ(Entry::Unpack(right), (Entry{90, 100, true, 0}));
+  for (const Entry& bad : {Entry{91, 100, true, 0}, Entry{89, 100, true, 0}, Entry{90, 89, true, 0},
+                           Entry{90, 100, true, 1}, Entry{90, 513, true, 0}}) {
+    ScavengeWord(3) = bad.Pack();
+    EXPECT_THAT(Defect(), StartsWith("INV-15: ")) << bad.Pack();
+  }
+  ScavengeWord(3) = right;
+  heap_->AllocateRange(PageRange::Of(Page(4, 0), PageCount{512}));
+  ScavengeWord(4) = Entry{512, 512, true, 0}.Pack();
+  EXPECT_THAT(Defect(), StartsWith("INV-15: "));
+}
+
+TEST_F(ScavengeInvariants, SixteenReleasablePagesThatNoSearchWouldFind) {
+  ScavengeWord(3) = Entry{90, 100, false, 0}.Pack();
+  EXPECT_THAT(Defect(), StartsWith("INV-16: "));
+  heap_->set_release_units({PageCount{16}, PageCount{0}});
+  EXPECT_EQ(Defect(), "") << "no whole unit is free";
+}
+
+TEST_F(ScavengeInvariants, SeventeenCursorsBelowWhatTheyCouldFind) {
+  EXPECT_EQ(Access::recently_freed_end(*heap_), Page(3, 30));
+  Access::recently_freed_end(*heap_) = PageOffset{0};
+  EXPECT_THAT(Defect(), StartsWith("INV-17: "));
+  Access::forced_end(*heap_) = Page(3, 1);
+  EXPECT_EQ(Defect(), "");
+  EXPECT_EQ(Access::freed_end(*heap_), Page(3, 30));
+  Access::freed_end(*heap_) = PageOffset{0};
+  EXPECT_THAT(Defect(), StartsWith("INV-17: "));
+  Access::background_end(*heap_) = Page(3, 1);
+  EXPECT_EQ(Defect(), "");
+  Access::background_end(*heap_) = Page(6, 0);
+  EXPECT_THAT(Defect(), StartsWith("INV-17: ")) << "outside the heap";
+}
+
+TEST_F(ScavengeInvariants, TenAndFifteenKnowPagesThatAreHeld) {
+  auto search = heap_->StartScavenge(ScavengeMode::kForced);
+  heap_->scavenge_index().Scan(*search);
+  const std::optional<PageRange> held = heap_->BeginScavenge(*search, PageCount{4});
+  ASSERT_TRUE(held.has_value());
+  EXPECT_THAT(Defect(), StartsWith("INV-10: ")) << "not told of the pages";
+  const std::array<PageRange, 1> told{*held};
+  EXPECT_EQ(CheckInvariants(*heap_, {}, told), "");
+  const std::array<PageRange, 1> elsewhere{PageRange::Of(Page(16, 0), PageCount{4})};
+  EXPECT_THAT(CheckInvariants(*heap_, {}, elsewhere), StartsWith("INV-15: "));
+  heap_->FinishScavenge(*held, true);
+  EXPECT_EQ(Defect(), "");
 }
 
 TEST(Violation, SaysNumberWhatAndValues) {
