@@ -28,7 +28,7 @@ constexpr const char* kPurpose =
     "  pagealloc-bench replay corpora/golden/gofmt_std.golden.pagetrace.zst\n"
     "  pagealloc-bench run -w churn -p occupancy=50,99 -l linux-amd64 -o churn.csv\n"
     "  pagealloc-bench run -w 'hot,large' -a radix,reference --reps 5 --format markdown\n"
-    "  pagealloc-bench trace inspect corpora/traces/gofmt_std.pagetrace.zst\n";
+    "  pagealloc-bench trace inspect corpora/traces/compile_ssa.pagetrace.zst\n";
 
 constexpr const char* kRunPurpose =
     "Runs synthetic workloads, and traces with -t; prints a table, writes a results file.\n"
