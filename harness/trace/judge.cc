@@ -47,7 +47,7 @@ class Judging {
         // Freeing by range concerns IDs only where some are freed as well.
         track_freed_(program.FirstOf({OpKind::kFree}) != nullptr) {}
 
-  Result<Judgement, TraceError> Run() {
+  Result<Judgement, TraceError> Run(const JudgeObserver& observer) {
     judgement_.outcomes.resize(program_.ops.size());
     for (op_index_ = 0; op_index_ < program_.ops.size(); ++op_index_) {
       const Op& op = program_.ops[op_index_];
@@ -55,6 +55,7 @@ class Judging {
         return TraceError{program_.PositionOf(op), illegal->reason, std::string(illegal->advice)};
       }
       judgement_.peak_in_use = std::max(judgement_.peak_in_use, model_.in_use());
+      if (observer) observer(op_index_, model_);
     }
     judgement_.heap_end = heap_end();
     judgement_.grown = model_.grown();
@@ -295,9 +296,10 @@ std::string CacheText(std::uint64_t first, std::uint64_t mask) {
 
 }  // namespace
 
-Result<Judgement, TraceError> Judge(const Program& program, PageCount max_heap) {
+Result<Judgement, TraceError> Judge(const Program& program, PageCount max_heap,
+                                    const JudgeObserver& observer) {
   PA_EXPECT(program.explicit_growth || program.FirstOf({OpKind::kGrow}) == nullptr);
-  return Judging(program, max_heap).Run();
+  return Judging(program, max_heap).Run(observer);
 }
 
 Result<Judgement, TraceError> Judge(const ParsedTrace& trace, PageCount max_heap) {

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "harness/trace/program.h"
 #include "harness/trace/trace_reader.h"
 #include "pagealloc/units.h"
+#include "testing/page_map.h"
 
 namespace pagealloc::bench {
 
@@ -61,9 +63,13 @@ struct Judgement {
 /// refused as too large to judge.
 inline constexpr PageCount kMaxJudgedHeap{std::uint64_t{1} << 30};
 
+/// Looks at the model after each operation, whose index it gets.
+using JudgeObserver = std::function<void(std::size_t op_index, const testing::PageMap& model)>;
+
 /// Judges a program; the error is the first operation that is not legal.
 [[nodiscard]] Result<Judgement, TraceError> Judge(const Program& program,
-                                                  PageCount max_heap = kMaxJudgedHeap);
+                                                  PageCount max_heap = kMaxJudgedHeap,
+                                                  const JudgeObserver& observer = nullptr);
 
 /// Judges a trace as read; the error is the first in the file, of form or of legality.
 [[nodiscard]] Result<Judgement, TraceError> Judge(const ParsedTrace& trace,
