@@ -26,10 +26,10 @@ std::vector<PageRange> RowsOf(const std::vector<PageRange>& heap, PageCount chun
   return rows;
 }
 
-char Shade(double occupancy, std::size_t shades) {
+std::size_t Shade(double occupancy, std::size_t shades) {
   // 0 only where nothing is in use, the highest only where all is.
   const double scaled = occupancy * static_cast<double>(shades - 1);
-  return static_cast<char>(occupancy > 0 ? std::max(scaled, 1.0) : 0.0);
+  return static_cast<std::size_t>(occupancy > 0 ? std::max(scaled, 1.0) : 0.0);
 }
 
 }  // namespace
@@ -90,7 +90,7 @@ std::string HeapMapText(const HeapMap& map) {
       } else if (cell.in_use.raw == 0 && cell.mostly_scavenged()) {
         text += ',';
       } else {
-        text += kShades[static_cast<std::size_t>(Shade(cell.occupancy(), kShades.size()))];
+        text += kShades[Shade(cell.occupancy(), kShades.size())];
       }
     }
     text += '\n';

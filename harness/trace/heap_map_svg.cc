@@ -1,6 +1,7 @@
 // The heap map as a picture.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <string_view>
 
@@ -41,9 +42,9 @@ void Attribute(std::string& svg, std::string_view name, std::string_view value) 
 
 /// A number with two decimals at most.
 std::string Coordinate(double value) {
-  const auto hundredths = static_cast<std::int64_t>(value * 100 + 0.5);
+  const long long hundredths = std::llround(value * 100);
   std::string text = std::to_string(hundredths / 100);
-  if (const std::int64_t rest = hundredths % 100; rest != 0) {
+  if (const long long rest = hundredths % 100; rest != 0) {
     text.append(rest < 10 ? ".0" : ".").append(std::to_string(rest));
   }
   return text;
