@@ -65,7 +65,7 @@ TEST(MakeWorkload, IsLegalAtEveryEndOfEveryParameter) {
     }
   }
   EXPECT_GT(made, 120);
-  EXPECT_LT(refused, 30) << "only sizes that such small heaps cannot hold";
+  EXPECT_LT(refused, 40) << "only sizes that such small heaps cannot hold";
 }
 
 TEST(MakeWorkload, SmokeIsTinyAndEveryWorkloadHasIt) {
@@ -110,6 +110,7 @@ TEST(MakeWorkload, GivesTheSameOperationsOnEveryMachine) {
       {"huge", 12594971642028660983U},
       {"grow", 11298108157208107318U},
       {"cache", 14342360938420160442U},
+      {"scavenge", 599395948777994328U},
       {"adversary", 13638624862591283367U},
       {"churn of ranges", 1398217361139559433U},
   };
