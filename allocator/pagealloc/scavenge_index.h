@@ -110,9 +110,10 @@ class ScavengeIndex {
 
   /// Reserves 8 bytes a chunk: 512 MiB of address space on 48 bits (Go: sysInit). Once.
   OsStatus Init(OsMemory& os) {
-    if (const OsStatus status = words_.Reserve(os, G::kChunks.raw); !status.ok()) return status;
+    if (const OsStatus status = words_.Reserve(os, kSkew + G::kChunks.raw); !status.ok())
+      return status;
     if constexpr (L::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
-      return words_.MakeAccessible(0, G::kChunks.raw);
+      return words_.MakeAccessible(0, kSkew + G::kChunks.raw);
     }
     return OsStatus::Ok();
   }
@@ -120,7 +121,7 @@ class ScavengeIndex {
   /// Makes the words of new chunks accessible: nothing in use, nothing to release (Go: sysGrow).
   OsStatus Grow(ChunkIndex begin, ChunkIndex end) {
     if constexpr (L::kSummaryMemory == SummaryMemory::kPerLevelAsTheHeapGrows) {
-      return words_.MakeAccessible(begin.raw, end.raw);
+      return words_.MakeAccessible(kSkew + begin.raw, kSkew + end.raw);
     }
     return OsStatus::Ok();
   }
@@ -244,11 +245,17 @@ class ScavengeIndex {
     PageOffset end;            // one past the highest page to look at
     std::uint64_t ticket = 0;  // of the search that began last
   };
+  // The leaf summaries are an array of the same shape, page aligned too. Were the word of a chunk
+  // as far into its memory page as the leaf, loads of the one would wait for stores to the other,
+  // of which the processor compares the low 12 bits first: 10 ns an operation. With all summaries
+  // in one block the leaves begin elsewhere anyway.
+  static constexpr std::uint64_t kSkew =
+      L::kSummaryMemory == SummaryMemory::kPerLevelAsTheHeapGrows ? 264 : 0;
   // The words publish nothing but themselves: whoever finds a chunk asks its bitmap under the lock.
   static constexpr std::memory_order kOrder = std::memory_order_relaxed;
 
   [[nodiscard]] std::atomic_ref<std::uint64_t> Word(ChunkIndex chunk) const {
-    return std::atomic_ref<std::uint64_t>(words_.data()[chunk.raw]);
+    return std::atomic_ref<std::uint64_t>(words_.data()[kSkew + chunk.raw]);
   }
   void Store(ChunkIndex chunk, const Entry& entry) { Word(chunk).store(entry.Pack(), kOrder); }
   [[nodiscard]] Cursor& CursorOf(ScavengeMode mode) {

@@ -48,7 +48,7 @@ struct AllocatorAccess {
   /// The packed word of a chunk in the scavenge index.
   template <class A>
   static std::uint64_t& scavenge_word(A& a, ChunkIndex chunk) {
-    return a.index_.words_.data()[chunk.raw];
+    return a.index_.words_.data()[a.index_.kSkew + chunk.raw];
   }
   /// One past the highest page that forced scavenging looks at.
   template <class A>
