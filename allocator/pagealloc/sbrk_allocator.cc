@@ -118,7 +118,6 @@ void SbrkAllocator::Free(std::byte* begin, ByteCount size) {
 
 ByteCount SbrkAllocator::Round(ByteCount size) const {
   const std::uint64_t mask = page_.raw - 1;
-  if (size.raw > UINTPTR_MAX - mask) return ByteCount{0};
   return ByteCount{(size.raw + mask) & ~mask};
 }
 

@@ -75,7 +75,7 @@ class SbrkAllocator {
  private:
   friend struct testing::SbrkAccess;
 
-  /// `size` in whole pages (Go: memRound); 0 if the host has no room for that.
+  /// `size` in whole pages (Go: memRound); 0 if no number is large enough.
   [[nodiscard]] ByteCount Round(ByteCount size) const;
   [[nodiscard]] Reservation FromTail(ByteCount size, ByteCount align);
 

@@ -89,6 +89,7 @@ TEST_F(SbrkMemoryTest, OnlyTheEndOfTheMemoryIsAPlaceThatCanBeAskedFor) {
     const OsMemory::Reservation got = memory_->Reserve(kOne, at);
     EXPECT_EQ(got.status.error_number, EEXIST);
     EXPECT_EQ(got.begin, nullptr);
+    EXPECT_EQ(os_.committed(), ByteCount{3 * kPage}) << "the break moved all the same";
   }
   EXPECT_EQ(memory_->Reserve(kOne, end).begin, end) << "not the free block below";
 }
