@@ -146,19 +146,18 @@ class PageAllocator {
       search_from_ = kNothingFree;
       return PageCache{};
     }
-    const PageOffset base{lowest->first.raw & ~(PageCache::kPages.raw - 1)};
-    const unsigned in_chunk = G::PageInChunk(base);
-    auto& chunk = chunks_[G::ChunkOf(base)];
-    PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
-    cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
-    chunk.allocated.SetInWord(in_chunk, cache.pages);
-    chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
-    MoveToUse(cache.size(), CountOnes(cache.scavenged));
-    const PageRange block = PageRange::Of(base, PageCache::kPages);
-    tree_.Update(chunks_, block, Change::kMixed, counters_);
+    const PageCache cache = TakeBlock(lowest->first);
     // The last page of the block, not the one after: that might lie outside the heap.
-    search_from_ = PageOffset{block.end.raw - 1};
+    search_from_ = PageOffset{cache.base.raw + PageCache::kPages.raw - 1};
     return cache;
+  }
+
+  /// Takes all free pages of the 64-page block that holds `at`, a page of the heap (contract). An
+  /// empty cache when none is free. @post as above. @see Go: none, it takes the lowest block only.
+  [[nodiscard]] PageCache TakePageCache(PageOffset at) {
+    ExpectInHeap(PageRange::Of(at, PageCount{1}));
+    const PageCache cache = TakeBlock(at);
+    return cache.empty() ? PageCache{} : cache;
   }
 
   /// Brings a cache's pages back: those in `pages` become free, those in `scavenged` scavenged, and
@@ -184,6 +183,17 @@ class PageAllocator {
     search_from_ = std::min(search_from_, cache.base);
     tree_.Update(chunks_, block, Change::kMixed, counters_);
     cache = PageCache{};
+  }
+
+  /// Whether all of a non-empty range (contract) is in the heap and free. Pages in page caches are
+  /// not. @cost a word of bitmap for 64 pages.
+  [[nodiscard]] bool AllFree(PageRange pages) {
+    if (!in_heap_.ContainsAll({pages.begin, pages.end})) return false;
+    bool free = true;
+    ForChunks(pages, [&free](const auto& chunk, unsigned first, unsigned count) {
+      free = free && chunk.allocated.CountRange(first, count) == 0;
+    });
+    return free;
   }
 
   /// Lowest page of the heap at or above `at`; nullopt if there is none. @see Go: findMappedAddr.
@@ -240,6 +250,21 @@ class PageAllocator {
       visit(chunks_[G::ChunkOf(at)], first, static_cast<unsigned>(count));
       at += PageCount{count};
     }
+  }
+
+  /// The free pages of the block around `at`, marked allocated. search_from_ stays as it was.
+  PageCache TakeBlock(PageOffset at) {
+    const PageOffset base{at.raw & ~(PageCache::kPages.raw - 1)};
+    const unsigned in_chunk = G::PageInChunk(base);
+    auto& chunk = chunks_[G::ChunkOf(base)];
+    PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
+    if (cache.empty()) return cache;
+    cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
+    chunk.allocated.SetInWord(in_chunk, cache.pages);
+    chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
+    MoveToUse(cache.size(), CountOnes(cache.scavenged));
+    tree_.Update(chunks_, PageRange::Of(base, PageCache::kPages), Change::kMixed, counters_);
+    return cache;
   }
 
   PageCount MarkAllocated(PageRange pages) {
