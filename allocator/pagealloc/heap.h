@@ -12,10 +12,11 @@
 /// arena and memory chunk by chunk, so limits of the process (RLIMIT_AS, a cgroup) end in a
 /// status, never in a crash by the allocator, and never before they are reached.
 ///
-/// Threads: any number, on all functions but Init and the destructor. Errors: see heap_options.h; a
-/// caller's mistake (a free of what is not allocated, as far as it can be seen) stops the process.
-/// Nothing throws, nothing calls malloc. A heap's pages go back to the operating system with the
-/// heap. Go: mheap (allocSpan, freeSpan, grow).
+/// Threads: any number, on all functions but Init and the destructor. A child of fork() has a copy
+/// of the heap and can use it (fork_safety.h). Errors: see heap_options.h; a caller's mistake (a
+/// free of what is not allocated, as far as it can be seen) stops the process. Nothing throws,
+/// nothing calls malloc. A heap's pages go back to the operating system with the heap. Go: mheap
+/// (allocSpan, freeSpan, grow).
 #pragma once
 
 #include <sched.h>
@@ -31,6 +32,7 @@
 #include <type_traits>
 
 #include "pagealloc/contract.h"
+#include "pagealloc/fork_safety.h"
 #include "pagealloc/heap_caches.h"
 #include "pagealloc/heap_growth.h"
 #include "pagealloc/heap_options.h"
@@ -40,6 +42,10 @@
 #include "pagealloc/units.h"
 
 namespace pagealloc {
+
+namespace testing {
+struct HeapAccess;
+}
 
 #if defined(__x86_64__)
 inline constexpr bool kHostIsAmd64 = true;
@@ -52,7 +58,7 @@ using HostLayout = std::conditional_t<sizeof(void*) == 4, Linux386,
                                       std::conditional_t<kHostIsAmd64, LinuxAmd64, LinuxArm64>>;
 
 template <Layout L = HostLayout>
-class Heap {
+class Heap final : private ForkParticipant {
   using G = Geometry<L>;
   using HoldAll = HeapCaches::HoldAll<CountingMutex>;
 
@@ -60,6 +66,7 @@ class Heap {
   Heap() = default;
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
+  ~Heap() { LeaveForks(); }
 
   /// Reserves the tables; the heap is empty. Comes first, once (contract); `os` must outlive the
   /// heap. After a refusal the object may only be destroyed. Where the tables of 48 bits (585 MiB
@@ -80,7 +87,7 @@ class Heap {
       padding_ = PageCount{(options.random_seed >> 23) % G::kChunkPages.raw};
     }
     growth_.Init(os, start);
-    return OsStatus::Ok();
+    return JoinForks();
   }
 
   /// Takes a run of `want` pages, at least 1 (contract): committed memory, aligned to a page.
@@ -192,6 +199,17 @@ class Heap {
   }
 
  private:
+  friend struct testing::HeapAccess;
+
+  void LockForFork() override {
+    caches_.LockAll();
+    lock_.lock();
+  }
+  void UnlockAfterFork() override {
+    lock_.unlock();
+    caches_.UnlockAll();
+  }
+
   [[nodiscard]] static unsigned CurrentProcessor() {
     const int processor = ::sched_getcpu();
     return processor < 0 ? 0 : static_cast<unsigned>(processor);
