@@ -39,6 +39,7 @@
 #include "pagealloc/mutex.h"
 #include "pagealloc/os_memory.h"
 #include "pagealloc/page_allocator.h"
+#include "pagealloc/scavenger.h"
 #include "pagealloc/units.h"
 
 namespace pagealloc {
@@ -87,6 +88,7 @@ class Heap final : private ForkParticipant {
       padding_ = PageCount{(options.random_seed >> 23) % G::kChunkPages.raw};
     }
     growth_.Init(os, start);
+    os_ = &os;
     return JoinForks();
   }
 
@@ -122,19 +124,18 @@ class Heap final : private ForkParticipant {
       const std::lock_guard hold(lock_);
       if (const auto got = TakeAligned(want, step)) return Memory(*got, want);
     }
-    const HoldAll hold(caches_, lock_);
-    caches_.FlushAll(pages_);
-    if (const auto got = TakeAligned(want, step)) return Memory(*got, want);
-    // A fresh chunk is aligned to its size, so the smaller growth does for small alignments, but
-    // where padding lies at its start.
-    const bool small = step <= G::kChunkPages;
-    for (const PageCount ask : {want, want + step}) {
-      if (ask == want && !small) continue;
-      const auto grown = Grow(ask);
-      if (!grown.status.ok() || grown.fresh.empty()) return {.status = grown.status};
-      if (const auto got = TakeAlignedOf(grown.fresh, want, step)) return Memory(*got, want);
-    }
-    return {};
+    return WithAllLocks([&]() -> HeapAllocation {
+      if (const auto got = TakeAligned(want, step)) return Memory(*got, want);
+      // A fresh chunk is aligned to its size, so the smaller growth does for small alignments, but
+      // where padding lies at its start.
+      for (const PageCount ask : {want, want + step}) {
+        if (ask == want && step > G::kChunkPages) continue;
+        const auto grown = Grow(ask);
+        if (!grown.status.ok() || grown.fresh.empty()) return {.status = grown.status};
+        if (const auto got = TakeAlignedOf(grown.fresh, want, step)) return Memory(*got, want);
+      }
+      return {};
+    });
   }
 
   /// Takes exactly the run that begins at `place`, if all of it is in the heap and free; otherwise
@@ -145,10 +146,10 @@ class Heap final : private ForkParticipant {
       const std::lock_guard hold(lock_);
       if (const auto got = TakeExactly(place, want)) return Memory(*got, want);
     }
-    const HoldAll hold(caches_, lock_);
-    caches_.FlushAll(pages_);
-    if (const auto got = TakeExactly(place, want)) return Memory(*got, want);
-    return {};
+    return WithAllLocks([&]() -> HeapAllocation {
+      if (const auto got = TakeExactly(place, want)) return Memory(*got, want);
+      return {};
+    });
   }
 
   /// Gives pages back: all or a part of what was allocated, or neighbouring runs at once
@@ -177,6 +178,23 @@ class Heap final : private ForkParticipant {
     caches_.FlushAll(pages_);
   }
 
+  /// Gives memory of free pages back to the operating system, highest pages first, at least
+  /// `target` bytes if there are so many; pages in caches stay. The heap stays as large as it is;
+  /// pages come back zeroed. Other threads can work meanwhile. @see Go: scavenge.
+  ScavengeResult ReleaseMemory(ByteCount target) {
+    return ScavengePages(
+        pages_, lock_, target, ScavengeMode::kForced,
+        [this](PageRange pages) {
+          return os_->Release(HostOf(pages.begin), BytesOf(pages.size()));
+        },
+        [] { return false; });
+  }
+  /// The same for all free pages, those in caches too. @see Go: debug.FreeOSMemory.
+  ScavengeResult ReleaseAll() {
+    FlushCaches();
+    return ReleaseMemory(kAllMemory);
+  }
+
   /// One moment of the heap, exact: takes all locks.
   [[nodiscard]] HeapStatistics Stats() {
     const HoldAll hold(caches_, lock_);
@@ -185,6 +203,7 @@ class Heap final : private ForkParticipant {
     HeapStatistics stats;
     stats.grown = pages.grown;
     stats.cached = caches.cached;
+    stats.held = pages.held;
     stats.padding = growths_ == 0 ? PageCount{0} : padding_;
     stats.in_use = pages.in_use - stats.cached - stats.padding;
     stats.free = pages.free;
@@ -202,8 +221,14 @@ class Heap final : private ForkParticipant {
   friend struct testing::HeapAccess;
 
   void LockForFork() override {
-    caches_.LockAll();
-    lock_.lock();
+    for (;;) {
+      caches_.LockAll();
+      lock_.lock();
+      // Pages that another thread is giving back would be held for ever in the child.
+      if (pages_.stats().held == PageCount{0}) return;
+      UnlockAfterFork();
+      ::sched_yield();
+    }
   }
   void UnlockAfterFork() override {
     lock_.unlock();
@@ -229,14 +254,28 @@ class Heap final : private ForkParticipant {
   // From here on all locks are held, or the heap's where the name begins with Take.
 
   HeapAllocation AllocateByGrowing(PageCount want) {
-    const HoldAll hold(caches_, lock_);
-    // Pages in caches may do, and then the heap need not grow.
-    caches_.FlushAll(pages_);
+    return WithAllLocks([&]() -> HeapAllocation {
+      for (;;) {
+        if (const auto got = pages_.Allocate(want)) return Memory(*got, want);
+        // A second time only where padding took the room of the first growth.
+        const auto grown = Grow(want);
+        if (!grown.status.ok() || grown.fresh.empty()) return {.status = grown.status};
+      }
+    });
+  }
+
+  /// Calls `allocate` with all locks held and nothing in caches. "No room" while other threads are
+  /// giving memory back is not the last word: their pages are free in a moment.
+  template <class Allocate>
+  HeapAllocation WithAllLocks(Allocate&& allocate) {
     for (;;) {
-      if (const auto got = pages_.Allocate(want)) return Memory(*got, want);
-      // A second time only where padding took the room of the first growth.
-      const auto grown = Grow(want);
-      if (!grown.status.ok() || grown.fresh.empty()) return {.status = grown.status};
+      {
+        const HoldAll hold(caches_, lock_);
+        caches_.FlushAll(pages_);
+        const HeapAllocation got = allocate();
+        if (!got.no_room() || pages_.stats().held == PageCount{0}) return got;
+      }
+      ::sched_yield();
     }
   }
 
@@ -278,6 +317,7 @@ class Heap final : private ForkParticipant {
     return Allocation{first, pages_.AllocateRange(PageRange::Of(first, want))};
   }
 
+  OsMemory* os_ = nullptr;
   PageAllocator<L> pages_;
   HeapGrowth<L> growth_;
   HeapCaches caches_;

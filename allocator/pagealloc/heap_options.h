@@ -42,11 +42,12 @@ struct [[nodiscard]] HeapAllocation {
   [[nodiscard]] constexpr bool no_room() const { return memory == nullptr && status.ok(); }
 };
 
-/// One moment of a heap. grown = in_use + cached + padding + free.
+/// One moment of a heap. grown = in_use + cached + held + padding + free.
 struct HeapStatistics {
   PageCount grown;      ///< pages that ever joined the heap
   PageCount in_use;     ///< pages that callers hold
   PageCount cached;     ///< free pages that page caches hold
+  PageCount held;       ///< free pages whose memory is being given back at this moment
   PageCount padding;    ///< never used: random start of the heap
   PageCount free;       ///< all other free pages
   PageCount scavenged;  ///< of `free`: without memory behind them

@@ -108,6 +108,31 @@ TEST(Heap, ZeroedIsSaidOfFreshPagesOnly) {
   }
 }
 
+TEST(Heap, ReleasedPagesComeBackZeroed) {
+  Mapped<> m({.caches = 1});
+  std::vector<HeapRun> runs;
+  for (int i = 0; i < 20; ++i) {
+    const HeapAllocation got = m.heap->Allocate(PageCount{8}, 0);
+    Fill(got, 5);
+    runs.push_back({got.memory, got.pages});
+  }
+  m.heap->FreeBatch(runs);
+  const PageCount used = m.heap->Stats().grown - m.heap->Stats().scavenged - m.heap->Stats().cached;
+  EXPECT_GE(used, PageCount{160});
+  const ScavengeResult some = m.heap->ReleaseMemory(ByteCount{64 << 10});
+  EXPECT_TRUE(some.status.ok());
+  EXPECT_GE(some.released, ByteCount{64 << 10});
+  const ScavengeResult rest = m.heap->ReleaseAll();
+  EXPECT_EQ(some.released + rest.released, BytesOf(PageCount{160}));
+  const HeapStatistics stats = m.heap->Stats();
+  EXPECT_EQ(stats.scavenged, stats.grown);
+  EXPECT_EQ(stats.cached, PageCount{0});
+  const HeapAllocation again = m.heap->Allocate(PageCount{160});
+  EXPECT_EQ(again.memory, runs.front().memory);
+  EXPECT_TRUE(again.zeroed);
+  EXPECT_TRUE(IsZero(again));
+}
+
 TEST(Heap, CachedPagesServeBeforeTheHeapGrows) {
   Mapped<> m({.max_bytes = ByteCount{4 * kMiB}, .caches = 8});
   m.Take(1);

@@ -64,11 +64,13 @@ class Worker {
       heap_.Free(run.memory, run.pages);
     } else if (dice < 996) {
       heap_.FreeBatch(CheckedRuns(Draw(runs_.size() + 1)));
-    } else if (dice < 998) {
+    } else if (dice < 997) {
       heap_.FlushCaches();
+    } else if (dice < 998) {
+      if (!heap_.ReleaseMemory(ByteCount{Draw(1 << 20)}).status.ok()) Report("release");
     } else {
       const HeapStatistics s = heap_.Stats();
-      if (s.grown != s.in_use + s.cached + s.padding + s.free) Report("statistics");
+      if (s.grown != s.in_use + s.cached + s.held + s.padding + s.free) Report("statistics");
     }
   }
 

@@ -80,7 +80,16 @@ OsStatus FakeMemory::Release(std::byte* begin, ByteCount size) {
     const bool committed = block->second.committed[i];
     PA_EXPECT(committed, i);
   }
+  if (release_error_ != 0) return {OsCall::kRelease, release_error_, size};
   std::memset(begin, 0, static_cast<std::size_t>(size.raw));
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::ReleaseLazily(std::byte* begin, ByteCount size) {
+  static_cast<void>(Locate(begin, size));
+  for (std::uint64_t at = 0; at < size.raw; at += 2 * page_size_.raw) {
+    if (const OsStatus status = Release(begin + at, page_size_); !status.ok()) return status;
+  }
   return OsStatus::Ok();
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "pagealloc/page_allocator.h"
+#include "pagealloc/scavenger.h"
 #include "testing/fake_memory.h"
 #include "testing/invariants.h"
 #include "testing/page_map.h"
@@ -182,6 +183,28 @@ class CheckedHeap {
       first += count;
       pages -= count;
     }
+  }
+
+  /// Gives back at least so many pages; the model must agree how many.
+  std::uint64_t Release(std::uint64_t target, ScavengeMode mode = ScavengeMode::kForced,
+                        Where where = Where::Here()) {
+    const ::testing::ScopedTrace trace(where.file, where.line, "called from here");
+    const ReleaseUnits units = allocator_->release_units();
+    const PageCount expected =
+        model_.Scavenge(PageCount{target}, mode == ScavengeMode::kForced, units.page, units.huge);
+    NoLock no_lock;
+    const ScavengeResult got = ScavengePages(
+        *allocator_, no_lock, BytesOf(PageCount{target}), mode,
+        [](PageRange) { return OsStatus::Ok(); }, [] { return false; });
+    EXPECT_TRUE(got.status.ok());
+    EXPECT_EQ(got.released, BytesOf(expected)) << "target " << target << " pages";
+    AfterStep();
+    return got.released.raw / kPageBytes.raw;
+  }
+  void NextGeneration() {
+    model_.NextGeneration();
+    allocator_->NextScavengeGeneration();
+    AfterStep();
   }
 
   /// All invariants, and every page as in the model.
