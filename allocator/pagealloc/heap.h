@@ -162,11 +162,16 @@ class Heap final : private ForkParticipant {
   /// Gives many runs back under one lock. Order does not matter for the result; where neighbours
   /// follow one another upwards, they are freed as one run, which is cheaper.
   void FreeBatch(std::span<const HeapRun> runs) {
+    FreeBatch(runs.size(), [runs](std::size_t i) { return runs[i]; });
+  }
+  /// The same for runs that a caller keeps in another shape: run_at(i) -> HeapRun, for i < count.
+  template <class RunAt>
+  void FreeBatch(std::size_t count, RunAt&& run_at) {
     const std::lock_guard hold(lock_);
-    for (std::size_t i = 0; i < runs.size();) {
-      PageRange range = RangeOf(runs[i]);
-      for (++i; i < runs.size() && HostOf(range.end) == runs[i].memory; ++i) {
-        range.end = RangeOf(runs[i]).end;
+    for (std::size_t i = 0; i < count;) {
+      PageRange range = RangeOf(run_at(i));
+      for (++i; i < count && HostOf(range.end) == run_at(i).memory; ++i) {
+        range.end = RangeOf(run_at(i)).end;
       }
       pages_.Free(range);
     }
