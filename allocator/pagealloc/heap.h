@@ -284,7 +284,7 @@ class Heap final : private ForkParticipant {
     }
   }
 
-  HeapGrowth<L>::Result Grow(PageCount want) {
+  typename HeapGrowth<L>::Result Grow(PageCount want) {
     auto grown = growth_.Grow(pages_, want, limit_);
     if (!grown.status.ok() || grown.fresh.empty()) return grown;
     if (growths_++ == 0 && padding_ > PageCount{0}) {

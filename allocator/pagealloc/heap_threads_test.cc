@@ -200,5 +200,50 @@ TEST(HeapThreads, NoRoomIsExactWhileOthersHoldCaches) {
   EXPECT_EQ(failures, 0u);
 }
 
+/// Takes its time to give memory back, and says when it is at it.
+class SlowMemory final : public OsMemory {
+ public:
+  using OsMemory::Reserve;
+  [[nodiscard]] ByteCount page_size() const override { return os_.page_size(); }
+  Reservation Reserve(ByteCount size, std::byte* at) override { return os_.Reserve(size, at); }
+  OsStatus Commit(std::byte* begin, ByteCount size) override { return os_.Commit(begin, size); }
+  OsStatus Release(std::byte* begin, ByteCount size) override {
+    releasing = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return os_.Release(begin, size);
+  }
+  OsStatus Fault(std::byte* begin, ByteCount size) override { return os_.Fault(begin, size); }
+  OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override {
+    return os_.HintHugePages(begin, size, want);
+  }
+  OsStatus Unreserve(std::byte* begin, ByteCount size) override {
+    return os_.Unreserve(begin, size);
+  }
+
+  std::atomic<bool> releasing = false;
+
+ private:
+  MmapMemory os_;
+};
+
+// Pages whose memory is being given back are not free for that moment, but there is room.
+TEST(HeapThreads, NoRoomIsExactWhileMemoryIsGivenBack) {
+  SlowMemory os;
+  const auto heap = std::make_unique<Heap<>>();
+  ASSERT_TRUE(heap->Init(os, {.max_bytes = ByteCount{4u << 20}, .caches = 1}).ok());
+  for (int round = 0; round < 20; ++round) {
+    const HeapAllocation got = heap->Allocate(PageCount{512});
+    ASSERT_TRUE(got.ok());
+    heap->Free(got.memory, got.pages);
+    os.releasing = false;
+    std::thread releasing([&heap] { static_cast<void>(heap->ReleaseAll()); });
+    while (!os.releasing) std::this_thread::yield();
+    const HeapAllocation meanwhile = heap->Allocate(PageCount{512});
+    EXPECT_TRUE(meanwhile.ok()) << "round " << round;
+    releasing.join();
+    if (meanwhile.ok()) heap->Free(meanwhile.memory, meanwhile.pages);
+  }
+}
+
 }  // namespace
 }  // namespace pagealloc
