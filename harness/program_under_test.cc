@@ -148,7 +148,7 @@ std::vector<std::string> ProgramTest::Files() const {
   return names;
 }
 
-std::vector<std::map<std::string, std::string>> RowsOf(const std::string& csv) {
+Rows RowsOf(const std::string& csv) {
   std::vector<std::map<std::string, std::string>> rows;
   CsvReader reader(csv);
   const auto header = reader.Next();
@@ -162,6 +162,20 @@ std::vector<std::map<std::string, std::string>> RowsOf(const std::string& csv) {
   }
   EXPECT_FALSE(reader.error().has_value()) << csv;
   return rows;
+}
+
+std::vector<std::string> Quick(std::vector<std::string> arguments) {
+  for (const char* word : {"--reps", "2", "--warmup", "0", "--cpu", "none"}) {
+    arguments.emplace_back(word);
+  }
+  return arguments;
+}
+
+std::string Only(const Rows& rows, const std::string& column) {
+  std::set<std::string> values;
+  for (const auto& row : rows) values.insert(row.at(column));
+  EXPECT_EQ(values.size(), 1U) << column;
+  return values.empty() ? "" : *values.begin();
 }
 
 }  // namespace pagealloc::bench

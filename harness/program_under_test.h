@@ -53,7 +53,25 @@ class ProgramTest : public ::testing::Test {
   std::string folder_;
 };
 
+/// A trace with most kinds of records, and what must come of them.
+inline constexpr const char* kSmallTrace =
+    "pagetrace 1\n"
+    "g 0 512\n"
+    "a 1 3 = 0\n"
+    "a 2 64 = 3\n"
+    "f 1\n"
+    "a 3 1 = 0\n"
+    "c = 0 0x6\n";
+
+/// `arguments` and the flags with which a run takes a moment only.
+std::vector<std::string> Quick(std::vector<std::string> arguments);
+
+using Rows = std::vector<std::map<std::string, std::string>>;
+
 /// Rows of a results CSV as maps from column to cell.
-std::vector<std::map<std::string, std::string>> RowsOf(const std::string& csv);
+Rows RowsOf(const std::string& csv);
+
+/// The one value that a column has in all rows; the test fails if there are several, or none.
+std::string Only(const Rows& rows, const std::string& column);
 
 }  // namespace pagealloc::bench

@@ -66,11 +66,12 @@ MmapMemory::MmapMemory()
 OsMemory::Reservation MmapMemory::Reserve(ByteCount size, std::byte* at) {
   ExpectWholePages(at, size, page_size_);
   if (size.raw > SIZE_MAX) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  if (at != nullptr) flags |= MAP_FIXED_NOREPLACE;
-  void* got = ::mmap(at, static_cast<std::size_t>(size.raw), PROT_NONE, flags, -1, 0);
+  // A place is a hint to mmap, and the answer tells whether it was free. MAP_FIXED_NOREPLACE would
+  // save a call where it was not, but ThreadSanitizer takes it for a hint and maps at address 0.
+  void* got = ::mmap(at, static_cast<std::size_t>(size.raw), PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED) return {{OsCall::kReserve, errno, size}, nullptr};
-  if (at != nullptr && got != at) {  // a kernel before 4.17 takes the place as a mere hint
+  if (at != nullptr && got != at) {
     ::munmap(got, static_cast<std::size_t>(size.raw));
     return {{OsCall::kReserve, EEXIST, size}, nullptr};
   }

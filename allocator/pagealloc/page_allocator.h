@@ -155,20 +155,18 @@ class PageAllocator {
       search_from_ = kNothingFree;
       return PageCache{};
     }
-    const PageOffset base{lowest->first.raw & ~(PageCache::kPages.raw - 1)};
-    const unsigned in_chunk = G::PageInChunk(base);
-    auto& chunk = chunks_[G::ChunkOf(base)];
-    PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
-    cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
-    chunk.allocated.SetInWord(in_chunk, cache.pages);
-    chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
-    MoveToUse(cache.size(), CountOnes(cache.scavenged));
-    index_.Allocated(G::ChunkOf(base), static_cast<unsigned>(cache.size().raw));
-    const PageRange block = PageRange::Of(base, PageCache::kPages);
-    tree_.Update(chunks_, block, Change::kMixed, counters_);
+    const PageCache cache = TakeBlock(lowest->first);
     // The last page of the block, not the one after: that might lie outside the heap.
-    search_from_ = PageOffset{block.end.raw - 1};
+    search_from_ = PageOffset{cache.base.raw + PageCache::kPages.raw - 1};
     return cache;
+  }
+
+  /// Takes all free pages of the 64-page block that holds `at`, a page of the heap (contract). An
+  /// empty cache when none is free. @post as above. @see Go: none, it takes the lowest block only.
+  [[nodiscard]] PageCache TakePageCache(PageOffset at) {
+    ExpectInHeap(PageRange::Of(at, PageCount{1}));
+    const PageCache cache = TakeBlock(at);
+    return cache.empty() ? PageCache{} : cache;
   }
 
   /// Brings a cache's pages back: those in `pages` become free, those in `scavenged` scavenged, and
@@ -196,6 +194,17 @@ class PageAllocator {
                  PageOffset{block.end.raw - static_cast<unsigned>(std::countl_zero(cache.pages))});
     tree_.Update(chunks_, block, Change::kMixed, counters_);
     cache = PageCache{};
+  }
+
+  /// Whether all of a non-empty range (contract) is in the heap and free. Pages in page caches are
+  /// not. @cost a word of bitmap for 64 pages.
+  [[nodiscard]] bool AllFree(PageRange pages) {
+    if (!in_heap_.ContainsAll({pages.begin, pages.end})) return false;
+    bool free = true;
+    ForChunks(pages, [this, &free](ChunkIndex at, unsigned first, unsigned count) {
+      free = free && chunks_[at].allocated.CountRange(first, count) == 0;
+    });
+    return free;
   }
 
   /// A new generation, as after a garbage collection: background scavenging may now release what
@@ -328,6 +337,22 @@ class PageAllocator {
       visit(G::ChunkOf(at), first, static_cast<unsigned>(count));
       at += PageCount{count};
     }
+  }
+
+  /// The free pages of the block around `at`, marked allocated. search_from_ stays as it was.
+  PageCache TakeBlock(PageOffset at) {
+    const PageOffset base{at.raw & ~(PageCache::kPages.raw - 1)};
+    const unsigned in_chunk = G::PageInChunk(base);
+    auto& chunk = chunks_[G::ChunkOf(base)];
+    PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
+    if (cache.empty()) return cache;
+    cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
+    chunk.allocated.SetInWord(in_chunk, cache.pages);
+    chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
+    MoveToUse(cache.size(), CountOnes(cache.scavenged));
+    index_.Allocated(G::ChunkOf(base), static_cast<unsigned>(cache.size().raw));
+    tree_.Update(chunks_, PageRange::Of(base, PageCache::kPages), Change::kMixed, counters_);
+    return cache;
   }
 
   PageCount MarkAllocated(PageRange pages) {

@@ -1,6 +1,7 @@
 #include "testing/fake_memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -35,9 +36,11 @@ OsMemory::Reservation FakeMemory::Reserve(ByteCount size, std::byte* at) {
   if (Refuse()) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
   if (at != nullptr) return {{OsCall::kReserve, EEXIST, size}, nullptr};  // no place is free
   // Untouched zero pages of a large block cost nothing, so 512 MiB of summaries are fine.
-  void* memory = std::calloc(1, static_cast<std::size_t>(size.raw + page_size_.raw));
+  const std::uint64_t alignment =
+      std::max(page_size_.raw, std::min(std::bit_floor(size.raw), kMaxAlignment.raw));
+  void* memory = std::calloc(1, static_cast<std::size_t>(size.raw + alignment));
   if (memory == nullptr) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
-  const auto mask = static_cast<std::uintptr_t>(page_size_.raw - 1);
+  const auto mask = static_cast<std::uintptr_t>(alignment - 1);
   const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(memory) + mask) & ~mask;
   blocks_.emplace(begin, Block{static_cast<std::byte*>(memory),
                                std::vector<bool>(size.raw / page_size_.raw, false)});

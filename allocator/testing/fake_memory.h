@@ -2,8 +2,9 @@
 ///
 /// Every page of every reservation has a state, so a commit of what is committed already, a call
 /// outside a reservation and a reservation that is never returned are contract breaks. Fresh memory
-/// is zero. FailAfter(n) lets n more calls pass and refuses from
-/// then on (or once), which is how "a refusal leaves the heap as it was" is tested.
+/// is zero, and aligned to its size (to 64 MiB at most), so that whole arenas need no more than
+/// they are. FailAfter(n) lets n more calls pass and refuses from then on (or once), which is how
+/// "a refusal leaves the heap as it was" is tested.
 #pragma once
 
 #include <cstddef>
@@ -47,6 +48,8 @@ class FakeMemory final : public OsMemory {
   [[nodiscard]] ByteCount committed() const { return committed_; }
 
  private:
+  static constexpr ByteCount kMaxAlignment{64u << 20};
+
   struct Block {
     std::byte* memory;            // what was allocated; `begin` inside is page aligned
     std::vector<bool> committed;  // per page

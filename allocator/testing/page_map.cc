@@ -1,6 +1,7 @@
 #include "testing/page_map.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 namespace pagealloc::testing {
@@ -349,6 +350,28 @@ PageMap::Runs PageMap::RunsOf(PageRange range) const {
   }
   if (reached < range.end.raw) add(range.end.raw - reached, false);
   return {PageCount{start}, PageCount{max}, PageCount{run}};
+}
+
+PageMap::Counts PageMap::CountsOf(PageRange range) const {
+  PA_EXPECT(range.begin < range.end, range.begin, range.end);
+  std::array<std::uint64_t, 3> counts{};  // by Page
+  const std::uint64_t last_index = (range.end.raw - 1) / chunk_pages_;
+  for (std::size_t at = LowerBound(range.begin.raw / chunk_pages_);
+       at < chunks_.size() && chunks_[at].index <= last_index; ++at) {
+    const Chunk& chunk = chunks_[at];
+    const std::uint64_t chunk_begin = chunk.index * chunk_pages_;
+    const std::uint64_t begin = std::max(range.begin.raw, chunk_begin) - chunk_begin;
+    const std::uint64_t end = std::min(range.end.raw - chunk_begin, chunk_pages_);
+    if (!chunk.pages) {
+      counts[static_cast<std::size_t>(chunk.all)] += end - begin;
+      continue;
+    }
+    for (std::uint64_t i = begin; i < end; ++i) ++counts[static_cast<std::size_t>(chunk.pages[i])];
+    byte_visits_ += end - begin;
+  }
+  return {PageCount{counts[static_cast<std::size_t>(Page::kAllocated)]},
+          PageCount{counts[static_cast<std::size_t>(Page::kFree)]},
+          PageCount{counts[static_cast<std::size_t>(Page::kFreeScavenged)]}};
 }
 
 PageOffset PageMap::heap_end() const {

@@ -89,6 +89,16 @@ class PageMap {
   /// Pages outside the heap are not free. The cost is that of the chunks inside the range.
   [[nodiscard]] Runs RunsOf(PageRange range) const;
 
+  /// Pages of a range by state; those outside the heap are none of these.
+  struct Counts {
+    PageCount allocated;
+    PageCount free;       ///< and not scavenged
+    PageCount scavenged;  ///< free and scavenged
+    friend bool operator==(const Counts&, const Counts&) = default;
+  };
+  /// The cost is that of the chunks inside the range.
+  [[nodiscard]] Counts CountsOf(PageRange range) const;
+
   [[nodiscard]] PageCount grown() const { return grown_; }
   [[nodiscard]] PageCount in_use() const { return grown_ - free_; }
   [[nodiscard]] PageCount scavenged_free() const { return scavenged_free_; }

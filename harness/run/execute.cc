@@ -42,11 +42,11 @@ absl::Status UnknownAllocator(const CellOptions& options) {
 }  // namespace
 
 const std::vector<AllocatorInfo>& AllAllocators() {
-  static const std::vector<AllocatorInfo> allocators{
+  static const std::vector<AllocatorInfo> kAllocators{
       {"radix", "the library: a radix tree of packed summaries over bitmaps"},
       {"reference", "the naive model: a byte a page, linear first fit; slow, and plainly right"},
   };
-  return allocators;
+  return kAllocators;
 }
 
 absl::Status RefusedMemory(const CellOptions& options, OsStatus status) {

@@ -122,6 +122,7 @@ absl::StatusOr<std::string> RunReexecuted(const std::vector<std::string>& argume
   std::vector<std::string> words{"pagealloc-bench"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   return RunChild([&argv](int out) {

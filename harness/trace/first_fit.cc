@@ -51,6 +51,27 @@ std::optional<PageOffset> FirstFit::Allocate(PageCount want) {
   return first;
 }
 
+std::optional<FirstFit::Block> FirstFit::TakeBlock() {
+  const auto lowest = Find(1);
+  if (!lowest) return std::nullopt;
+  const std::uint64_t word = lowest->raw / kWordPages;
+  const Block block{PageOffset{word * kWordPages}, free_[static_cast<std::size_t>(word)]};
+  SetBlock(block, Mark::kTaken);
+  return block;
+}
+
+void FirstFit::ReturnBlock(const Block& block) { SetBlock(block, Mark::kFree); }
+
+void FirstFit::SetBlock(const Block& block, Mark mark) {
+  // A run of ones at a time.
+  for (std::uint64_t left = block.pages; left != 0;) {
+    const auto first = static_cast<std::uint64_t>(std::countr_zero(left));
+    const auto length = static_cast<std::uint64_t>(std::countr_one(left >> first));
+    Set(PageRange::Of(block.first + PageCount{first}, PageCount{length}), mark);
+    left &= ~Bits(first, first + length);
+  }
+}
+
 void FirstFit::Take(PageRange pages) { Set(pages, Mark::kTaken); }
 
 void FirstFit::Free(PageRange pages) { Set(pages, Mark::kFree); }

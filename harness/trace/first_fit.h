@@ -29,6 +29,14 @@ class FirstFit {
   /// Lowest run of `want` free pages, at least 1 (contract); takes it. nullopt: none, nothing
   /// changed.
   std::optional<PageOffset> Allocate(PageCount want);
+  /// All free pages of the 64-page block with the lowest free page, as a page cache takes them.
+  struct Block {
+    PageOffset first;     ///< a multiple of 64
+    std::uint64_t pages;  ///< bit i: page first + i
+  };
+  std::optional<Block> TakeBlock();
+  /// Frees a block's pages; all must be taken (contract).
+  void ReturnBlock(const Block& block);
   /// Takes exactly these pages; all must be free (contract).
   void Take(PageRange pages);
   /// Frees exactly these pages; all must be taken (contract).
@@ -45,6 +53,7 @@ class FirstFit {
 
   enum class Mark : bool { kFree, kTaken };
   void Set(PageRange pages, Mark mark);
+  void SetBlock(const Block& block, Mark mark);
   [[nodiscard]] std::optional<PageOffset> Find(std::uint64_t want) const;
 
   PageCount pages_;

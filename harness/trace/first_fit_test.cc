@@ -57,7 +57,17 @@ TEST(FirstFit, AgreesWithTheModelOnEveryPlacement) {
     model.Grow({PageOffset{0}, PageOffset{pages.raw}});
     std::vector<PageRange> live;
     for (int step = 0; step < 5000; ++step) {
-      if (!live.empty() && random.Below(2) == 0) {
+      if (random.Below(50) == 0) {  // a page cache, there and back
+        const auto expected = model.TakeBlock();
+        const auto got = heap.TakeBlock();
+        ASSERT_EQ(got.has_value(), expected.has_value()) << "seed " << seed << " step " << step;
+        if (!got) continue;
+        EXPECT_EQ(got->first, expected->first);
+        EXPECT_EQ(got->pages, expected->pages);
+        EXPECT_EQ(heap.in_use(), model.in_use());
+        heap.ReturnBlock(*got);
+        model.ReturnBlock(*expected);
+      } else if (!live.empty() && random.Below(2) == 0) {
         std::swap(live[static_cast<std::size_t>(random.Below(live.size()))], live.back());
         heap.Free(live.back());
         model.Free(live.back());

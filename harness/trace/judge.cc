@@ -37,17 +37,18 @@ std::string Text(std::uint64_t number) { return std::to_string(number); }
 /// The one pass over a program.
 class Judging {
  public:
-  Judging(const Program& program, PageCount max_heap)
+  Judging(const Program& program, PageCount max_heap, PageCount scavenged_chunk)
       : program_(program),
         max_heap_(max_heap),
         // Growth is checked against the program's chunk here; the model's only has to divide it.
-        model_(program.chunk_pages.raw % kDefaultChunkPages.raw == 0 ? kDefaultChunkPages
-                                                                     : PageCount{kBlockPages}),
+        model_(scavenged_chunk.raw != 0                                ? scavenged_chunk
+               : program.chunk_pages.raw % kDefaultChunkPages.raw == 0 ? kDefaultChunkPages
+                                                                       : PageCount{kBlockPages}),
         ids_(program.id_count),
         // Freeing by range concerns IDs only where some are freed as well.
         track_freed_(program.FirstOf({OpKind::kFree}) != nullptr) {}
 
-  Result<Judgement, TraceError> Run() {
+  Result<Judgement, TraceError> Run(const JudgeObserver& observer) {
     judgement_.outcomes.resize(program_.ops.size());
     for (op_index_ = 0; op_index_ < program_.ops.size(); ++op_index_) {
       const Op& op = program_.ops[op_index_];
@@ -55,6 +56,7 @@ class Judging {
         return TraceError{program_.PositionOf(op), illegal->reason, std::string(illegal->advice)};
       }
       judgement_.peak_in_use = std::max(judgement_.peak_in_use, model_.in_use());
+      if (observer) observer(op_index_, model_);
     }
     judgement_.heap_end = heap_end();
     judgement_.grown = model_.grown();
@@ -95,7 +97,10 @@ class Judging {
         return std::nullopt;
       }
       case OpKind::kScavenge:
+        outcome.first = model_.Scavenge(op.count, !op.background, kReleaseUnit, kReleaseHuge).raw;
+        return std::nullopt;
       case OpKind::kNextGeneration:
+        model_.NextGeneration();
         return std::nullopt;
     }
     return std::nullopt;
@@ -295,9 +300,10 @@ std::string CacheText(std::uint64_t first, std::uint64_t mask) {
 
 }  // namespace
 
-Result<Judgement, TraceError> Judge(const Program& program, PageCount max_heap) {
+Result<Judgement, TraceError> Judge(const Program& program, PageCount max_heap,
+                                    const JudgeObserver& observer, PageCount scavenged_chunk) {
   PA_EXPECT(program.explicit_growth || program.FirstOf({OpKind::kGrow}) == nullptr);
-  return Judging(program, max_heap).Run();
+  return Judging(program, max_heap, scavenged_chunk).Run(observer);
 }
 
 Result<Judgement, TraceError> Judge(const ParsedTrace& trace, PageCount max_heap) {

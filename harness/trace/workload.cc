@@ -135,8 +135,8 @@ OrProblem<Program> MakeWorkload(const WorkloadRequest& request) {
     if (!checked.ok()) return checked.error();
     params[name] = std::move(checked).value();
   }
-  ByteCount heap = request.heap.raw == 0 ? kDefaultHeap : request.heap;
-  std::uint64_t ops = request.ops == 0 ? kDefaultOps : request.ops;
+  ByteCount heap = request.heap.raw == 0 ? workload->heap : request.heap;
+  std::uint64_t ops = request.ops == 0 ? workload->ops : request.ops;
   if (request.smoke) {
     heap = std::min(heap, kSmokeHeap);
     ops = std::min(ops, kSmokeOps);

@@ -51,6 +51,8 @@ struct WorkloadInfo {
   std::span<const ParamInfo> params;
   bool quick = true;           ///< in the set @quick
   bool has_trace_form = true;  ///< false: its operations have no record, --record must refuse
+  ByteCount heap{std::uint64_t{1} << 30};  ///< where none is asked for; every layout holds 1 GiB
+  std::uint64_t ops = 200'000;  ///< where none are asked for: 10 to 50 ms at 50 to 250 ns
 };
 
 /// All workloads, in the order in which they are listed and run.
@@ -85,14 +87,11 @@ OrProblem<std::vector<WorkloadSelection>> SelectWorkloads(std::span<const std::s
 OrProblem<std::vector<ParamSet>> ExpandParams(const WorkloadSelection& selection,
                                               const ParamGrid& given);
 
-inline constexpr ByteCount kDefaultHeap{std::uint64_t{1} << 30};  ///< every 32-bit layout holds it
-inline constexpr std::uint64_t kDefaultOps = 200'000;             ///< 10 to 50 ms at 50 to 250 ns
-
 struct WorkloadRequest {
   std::string name{};
   ParamSet params{};      ///< missing ones take their fallback
-  ByteCount heap{0};      ///< rounded down to whole chunks; 0: kDefaultHeap
-  std::uint64_t ops = 0;  ///< measured operations; 0: kDefaultOps
+  ByteCount heap{0};      ///< rounded down to whole chunks; 0: the workload's own
+  std::uint64_t ops = 0;  ///< measured operations; 0: the workload's own
   std::uint64_t seed = 1;
   bool smoke = false;  ///< at most 64 MiB of heap and 2,000 operations
 };

@@ -88,6 +88,89 @@ constexpr std::array kAllocRangeOnlyParams{
     Occupancy("50", "50,90"),
     PageSizes("pages", 2048, "1-16", "1,1-16,64", "length of a place, all equally likely")};
 
+constexpr std::array kLifoParams{
+    Occupancy("50", "50,90"),
+    ParamInfo{.name = "depth",
+              .min = 1,
+              .max = 65536,
+              .fallback = "64",
+              .full = "64,1024",
+              .sentence = "objects at most, before the last one is freed first"},
+    PageSizes("sizes", 4096, "1-16", "1,1-16", "pages of an allocation, all equally likely")};
+
+constexpr std::array kFifoParams{
+    Occupancy("50", "50,90"),
+    PageSizes("sizes", 4096, "1-16", "1,1-16", "pages of an allocation, all equally likely")};
+
+constexpr std::array kPhasesParams{
+    Occupancy("50", "50,90"), ParamInfo{.name = "phases",
+                                        .min = 1,
+                                        .max = 1000,
+                                        .fallback = "8",
+                                        .full = "8",
+                                        .sentence = "how often the sizes change, in turn 1-16, "
+                                                    "64-256, 2-4 and 1 pages"}};
+
+constexpr std::array kHugeParams{
+    PageSizes("share", 100, "26-60", "26-60", "percent of the heap that a run takes")};
+
+constexpr std::array<std::string_view, 4> kGrowOrders{"up", "down", "gaps", "random"};
+
+constexpr std::array kGrowParams{
+    ParamInfo{.name = "order",
+              .kind = ParamKind::kWord,
+              .words = kGrowOrders,
+              .fallback = "up",
+              .full = "up,down,gaps,random",
+              .sentence = "of the chunks that join the heap"},
+    PageSizes("sizes", 4096, "16-64", "16-64", "pages of an allocation, all equally likely")};
+
+constexpr std::array kCacheParams{Occupancy("50", "50,90"),
+                                  ParamInfo{.name = "caches",
+                                            .min = 1,
+                                            .max = 1024,
+                                            .fallback = "16",
+                                            .full = "1,16,256",
+                                            .sentence = "page caches that are out at a time"}};
+
+constexpr std::array kAdversaryParams{
+    ParamInfo{.name = "live",
+              .min = 1,
+              .max = 99,
+              .fallback = "20",
+              .full = "20",
+              .sentence = "percent of the heap in use at most"},
+    ParamInfo{.name = "steps",
+              .min = 1,
+              .max = 10,
+              .fallback = "6",
+              .full = "6,10",
+              .sentence = "how often the size doubles before all is freed"}};
+
+constexpr std::array<std::string_view, 2> kScavengeModes{"background", "forced"};
+
+constexpr std::array kScavengeParams{
+    ParamInfo{.name = "every",
+              .min = 1,
+              .max = 1'000'000,
+              .fallback = "100",
+              .full = "100",
+              .sentence = "operations from one scavenging to the next"},
+    ParamInfo{.name = "mode",
+              .kind = ParamKind::kWord,
+              .words = kScavengeModes,
+              .fallback = "background",
+              .full = "background,forced",
+              .sentence = "what is scavenged: background leaves dense chunks alone"},
+    Occupancy("50", "50,90"),
+    ParamInfo{.name = "pages",
+              .min = 1,
+              .max = 1'000'000,
+              .fallback = "8",
+              .full = "8,512",
+              .sentence = "pages to release each time"},
+    PageSizes("sizes", 4096, "1-16", "1-16", "pages of an allocation, all equally likely")};
+
 struct Entry {
   WorkloadInfo info;
   Generator generator;
@@ -131,6 +214,47 @@ constexpr std::array kEntries{
            .sentence = "allocRange at free places of a fragmented heap and free, in blocks",
            .params = kAllocRangeOnlyParams},
           MakeAllocRangeOnly},
+    Entry{{.name = "lifo",
+           .sentence = "a stack of objects that fills and empties at the end of a fragmented heap",
+           .params = kLifoParams},
+          MakeLifo},
+    Entry{{.name = "fifo",
+           .sentence = "a queue: frees the oldest object and allocates a new one",
+           .params = kFifoParams},
+          MakeFifo},
+    Entry{{.name = "phases",
+           .sentence = "a queue whose sizes change from phase to phase",
+           .params = kPhasesParams,
+           .quick = false},
+          MakePhases},
+    Entry{
+        {.name = "huge",
+         .sentence = "runs above a root entry: 16 GiB on 48 bits, 2 GiB on 32 (--heap 3GiB there)",
+         .params = kHugeParams,
+         .quick = false,
+         .heap = ByteCount{std::uint64_t{64} << 30},
+         .ops = 500},
+        MakeHuge},
+    Entry{{.name = "grow",
+           .sentence = "a heap that grows by a chunk whenever an allocation fails",
+           .params = kGrowParams,
+           .heap = ByteCount{std::uint64_t{2000} << 20},
+           .ops = 6000},
+          MakeGrow},
+    Entry{{.name = "cache",
+           .sentence = "takes page caches from a fragmented heap and brings them back",
+           .params = kCacheParams},
+          MakeCache},
+    Entry{{.name = "scavenge",
+           .sentence = "churn beside a scavenger that gives memory back",
+           .params = kScavengeParams},
+          MakeScavenge},
+    Entry{
+        {.name = "adversary",
+         .sentence = "first fit's worst case: sizes double, and what stays leaves no hole for them",
+         .params = kAdversaryParams,
+         .quick = false},
+        MakeAdversary},
 };
 
 constexpr std::string_view kHowToList = "see pagealloc-bench list workloads";

@@ -8,15 +8,6 @@
 namespace pagealloc::bench {
 namespace {
 
-/// A heap that is too small for the parameters.
-Problem TooSmall(std::string_view what, PageCount have, std::uint64_t need) {
-  std::string sentence(what);
-  sentence.append(" needs ").append(std::to_string(need)).append(" pages, and this heap has ");
-  sentence.append(std::to_string(have.raw)).append(" for it. Take a larger --heap");
-  sentence.append(", or smaller sizes.");
-  return {std::move(sentence)};
-}
-
 /// Writes a block of allocations of the given sizes (fewer if the script ends), then their frees in
 /// random order.
 void WriteBlock(WorkloadContext& context, std::uint64_t count, Sizes sizes) {
@@ -35,6 +26,14 @@ void WriteBlock(WorkloadContext& context, std::uint64_t count, Sizes sizes) {
 }
 
 }  // namespace
+
+Problem TooSmall(std::string_view what, PageCount have, std::uint64_t need) {
+  std::string sentence(what);
+  sentence.append(" needs ").append(std::to_string(need)).append(" pages, and this heap has ");
+  sentence.append(std::to_string(have.raw)).append(" for it. Take a larger --heap");
+  sentence.append(", or smaller sizes.");
+  return {std::move(sentence)};
+}
 
 std::optional<Problem> MakeHot(WorkloadContext& context) {
   WorkloadScript& script = context.script;

@@ -44,6 +44,18 @@ std::optional<Problem> MakeSwissCheese(WorkloadContext& context);
 std::optional<Problem> MakeGoSpans(WorkloadContext& context);
 std::optional<Problem> MakeFindOnly(WorkloadContext& context);
 std::optional<Problem> MakeAllocRangeOnly(WorkloadContext& context);
+// In workload_generators_shapes.cc:
+std::optional<Problem> MakeLifo(WorkloadContext& context);
+std::optional<Problem> MakeFifo(WorkloadContext& context);
+std::optional<Problem> MakePhases(WorkloadContext& context);
+std::optional<Problem> MakeHuge(WorkloadContext& context);
+std::optional<Problem> MakeGrow(WorkloadContext& context);
+std::optional<Problem> MakeCache(WorkloadContext& context);
+std::optional<Problem> MakeAdversary(WorkloadContext& context);
+std::optional<Problem> MakeScavenge(WorkloadContext& context);
+
+/// Says that a heap is too small for the parameters.
+Problem TooSmall(std::string_view what, PageCount have, std::uint64_t need);
 
 /// The generator of a workload of the catalogue.
 Generator GeneratorOf(const WorkloadInfo& workload);

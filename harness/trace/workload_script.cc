@@ -89,6 +89,32 @@ void WorkloadScript::FreeRange(PageRange range) {
 
 void WorkloadScript::Find(PageCount n) { Write(Op::Find(n)); }
 
+std::optional<FirstFit::Block> WorkloadScript::TakeCache() {
+  const auto block = heap_.TakeBlock();
+  if (block) Write(Op::TakeCache());
+  return block;
+}
+
+void WorkloadScript::ReturnCache(const FirstFit::Block& block) {
+  Write(Op::ReturnCache(InTrace(block.first), block.pages));
+  heap_.ReturnBlock(block);
+}
+
+void WorkloadScript::Scavenge(PageCount n, bool background) { Write(Op::Scavenge(n, background)); }
+
+void WorkloadScript::NextGeneration() { Write(Op::NextGeneration()); }
+
+void WorkloadScript::BeginWithoutHeap() {
+  PA_EXPECT(program_.ops.size() == 1);
+  program_.ops.clear();
+  heap_.Take({PageOffset{0}, PageOffset{heap_.pages().raw}});
+}
+
+void WorkloadScript::Grow(PageRange range) {
+  Write(Op::Grow(InTrace(range.begin), range.size()));
+  heap_.Free(range);
+}
+
 void Population::FillTo(PageCount target, Sizes sizes) {
   PA_EXPECT(empty() && script_.in_use().raw == 0);
   const std::uint64_t pages = script_.pages().raw;

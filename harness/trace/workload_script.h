@@ -57,6 +57,17 @@ class WorkloadScript {
   void AllocateRange(PageRange range);
   void FreeRange(PageRange range);
   void Find(PageCount n);
+  /// Takes a page cache; nullopt, and nothing written, where nothing is free.
+  std::optional<FirstFit::Block> TakeCache();
+  /// Brings one back, its pages used since.
+  void ReturnCache(const FirstFit::Block& block);
+  /// Changes no placement.
+  void Scavenge(PageCount n, bool background);
+  void NextGeneration();
+  /// Undoes the growth that every script begins with. Comes first (contract).
+  void BeginWithoutHeap();
+  /// Adds a range that is not in the heap (contract).
+  void Grow(PageRange range);
 
   [[nodiscard]] const FirstFit& heap() const { return heap_; }
   [[nodiscard]] PageCount pages() const { return heap_.pages(); }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/trace/judge.h"
+#include "harness/trace/played_workload.h"
 #include "harness/trace/trace_reader.h"
 #include "harness/trace/trace_writer.h"
 
@@ -15,70 +16,6 @@ namespace pagealloc::bench {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr ByteCount MiB(std::uint64_t n) { return ByteCount{n << 20}; }
-
-Program Make(const WorkloadRequest& request) {
-  auto program = MakeWorkload(request);
-  EXPECT_TRUE(program.ok()) << (program.ok() ? "" : program.error().sentence);
-  return program.ok() ? std::move(program).value() : Program{};
-}
-
-/// Pages in use after each operation; fails the test if the program is not legal.
-std::vector<std::uint64_t> PagesInUse(const Program& program, const Judgement& judgement) {
-  std::vector<std::uint64_t> in_use;
-  std::vector<std::uint64_t> held(program.id_count, 0);
-  std::uint64_t now = 0;
-  for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    const Op& op = program.ops[i];
-    switch (op.kind) {
-      case OpKind::kAllocate:
-        if (judgement.outcomes[i].first == Outcome::kNone) break;
-        held[op.id] = op.count.raw;
-        now += op.count.raw;
-        break;
-      case OpKind::kFree:
-        now -= held[op.id];
-        break;
-      case OpKind::kAllocateRange:
-        now += op.count.raw;
-        break;
-      case OpKind::kFreeRange:
-        now -= op.count.raw;
-        break;
-      default:
-        break;
-    }
-    in_use.push_back(now);
-  }
-  return in_use;
-}
-
-struct Played {
-  Program program;
-  Judgement judgement;
-  std::vector<std::uint64_t> in_use;  // after each measured operation
-  double lowest_percent = 100, highest_percent = 0;
-};
-
-Played Play(const WorkloadRequest& request) {
-  Played played{.program = Make(request), .judgement = {}, .in_use = {}};
-  auto judged = Judge(played.program);
-  EXPECT_TRUE(judged.ok()) << (judged.ok() ? "" : judged.error().Message());
-  if (!judged.ok()) return played;
-  played.judgement = std::move(judged).value();
-  played.in_use = PagesInUse(played.program, played.judgement);
-  played.in_use.erase(
-      played.in_use.begin(),
-      played.in_use.begin() + static_cast<std::ptrdiff_t>(played.program.measured_from));
-  for (std::uint64_t pages : played.in_use) {
-    const double percent =
-        100.0 * static_cast<double>(pages) / static_cast<double>(played.judgement.grown.raw);
-    played.lowest_percent = std::min(played.lowest_percent, percent);
-    played.highest_percent = std::max(played.highest_percent, percent);
-  }
-  return played;
-}
 
 /// Every workload with every parameter at its ends, its fallback and the values of @full.
 std::vector<WorkloadRequest> AllRequests() {
@@ -123,18 +60,23 @@ TEST(MakeWorkload, IsLegalAtEveryEndOfEveryParameter) {
       EXPECT_TRUE(judged.ok()) << (judged.ok() ? "" : judged.error().Message());
       EXPECT_EQ(program.value().ops.size() - program.value().measured_from, 3001U);
       EXPECT_TRUE(program.value().explicit_growth);
+      if (request.name == "grow") continue;  // does so bit by bit
       EXPECT_EQ(program.value().ops[0].count.raw, heap.raw / 8192 / 512 * 512);
     }
   }
   EXPECT_GT(made, 120);
-  EXPECT_LT(refused, 30) << "only sizes that such small heaps cannot hold";
+  EXPECT_LT(refused, 40) << "only sizes that such small heaps cannot hold";
 }
 
 TEST(MakeWorkload, SmokeIsTinyAndEveryWorkloadHasIt) {
   for (const WorkloadInfo& workload : Workloads()) {
     const Program program = Make({.name = std::string(workload.name), .smoke = true});
-    EXPECT_EQ(program.ops.size() - program.measured_from, 2000U) << workload.name;
-    EXPECT_EQ(program.ops[0].count, PageCount{8192}) << workload.name;
+    EXPECT_EQ(program.ops.size() - program.measured_from,
+              std::min<std::uint64_t>(2000, workload.ops))
+        << workload.name;
+    if (workload.name != "grow") {
+      EXPECT_EQ(program.ops[0].count, PageCount{8192}) << workload.name;
+    }
     EXPECT_LT(program.ops.size(), 20'000U) << workload.name;
   }
 }
@@ -162,6 +104,14 @@ TEST(MakeWorkload, GivesTheSameOperationsOnEveryMachine) {
       {"go-spans", 14191685074798829383U},
       {"find-only", 13904604488981966568U},
       {"alloc-range-only", 6219313102732021133U},
+      {"lifo", 15772416787868088316U},
+      {"fifo", 947307263155832316U},
+      {"phases", 7129461822708380397U},
+      {"huge", 12594971642028660983U},
+      {"grow", 11298108157208107318U},
+      {"cache", 14342360938420160442U},
+      {"scavenge", 599395948777994328U},
+      {"adversary", 13638624862591283367U},
       {"churn of ranges", 1398217361139559433U},
   };
   EXPECT_EQ(hashes, expected);

@@ -132,6 +132,22 @@ class CheckedHeap {
     AfterStep();
     return cache;
   }
+  /// Takes the free pages of the 64-page block around a page.
+  PageCache TakeCacheAt(std::uint64_t page, Where where = Where::Here()) {
+    const ::testing::ScopedTrace trace(where.file, where.line, "called from here");
+    const PageOffset first{At(page).raw & ~(PageCache::kPages.raw - 1)};
+    const PageMap::Block expected = model_.PeekBlock(first);
+    for (std::uint64_t i = 0; i < 64; ++i) {
+      if (expected.pages >> i & 1) {
+        model_.AllocateRange(PageRange::Of(first + PageCount{i}, PageCount{1}));
+      }
+    }
+    const PageCache cache = allocator_->TakePageCache(At(page));
+    EXPECT_EQ(cache, expected.pages == 0 ? PageCache{}
+                                         : (PageCache{first, expected.pages, expected.scavenged}));
+    AfterStep();
+    return cache;
+  }
   /// TakeCache() must give this block.
   PageCache ExpectTakes(std::uint64_t base, std::uint64_t pages, std::uint64_t scavenged,
                         Where where = Where::Here()) {

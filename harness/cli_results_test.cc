@@ -1,0 +1,336 @@
+// What the real program leaves behind: results, their files, and what happens when those fail.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harness/program_under_test.h"
+#include "nlohmann/json.hpp"
+
+namespace pagealloc::bench {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+using Words = std::vector<std::string>;
+
+class CliResults : public ProgramTest {};
+
+// ---- Results.
+
+TEST_F(CliResults, ResultsFileHasEveryMetricOfEveryRepetitionAndItsEnvironmentBesideIt) {
+  const Ended ended =
+      Bench(Quick({"run", "-w", "find-only", "--smoke", "-l", "linux-amd64", "--reps", "3",
+                   "--label", "a,b", "-o", "out.csv", "--format", "csv"}));
+  // The last --reps counts.
+  ASSERT_EQ(ended.exit_status, 2) << "a flag twice is refused";
+  const Ended once = Bench({"run", "-w", "find-only", "--smoke", "-l", "linux-amd64", "--reps", "3",
+                            "--cpu", "none", "--label", "a,b", "-o", "out.csv", "--format", "csv"});
+  ASSERT_EQ(once.exit_status, 0) << once.err;
+  EXPECT_THAT(Files(), ElementsAre("out.csv", "out.env.json"));
+  EXPECT_EQ(ReadFile("out.csv"), once.out);
+  const auto rows = RowsOf(once.out);
+  EXPECT_EQ(Only(rows, "label"), "a,b");
+  EXPECT_EQ(Only(rows, "suite"), "run");
+  EXPECT_EQ(Only(rows, "seed"), "1");
+  EXPECT_THAT(Only(rows, "result_hash"), SizeIs(16));
+  std::map<std::string, int> reps_of;
+  for (const auto& row : rows) {
+    if (!row.at("rep").empty())
+      ++reps_of[row.at("op") + " " + row.at("metric") + " " + row.at("stat")];
+  }
+  EXPECT_EQ(reps_of["all batch_ns mean"], 3);
+  EXPECT_EQ(reps_of["find batch_ns median"], 3);
+  EXPECT_EQ(reps_of["find service_ns p99.9"], 3);
+  EXPECT_EQ(reps_of["all null_op_ns p50"], 3);
+  EXPECT_EQ(reps_of["all summary_visits value"], 1);
+  EXPECT_EQ(reps_of["all metadata_bytes value"], 1);
+  const nlohmann::json environment =
+      nlohmann::json::parse(ReadFile("out.env.json"), nullptr, false);
+  ASSERT_TRUE(environment.is_object());
+  EXPECT_EQ(environment["config"]["reps"], "3");
+  EXPECT_EQ(environment["config"]["isolate"], "process");
+  EXPECT_EQ(environment["config"]["memory"], "commit");
+  EXPECT_EQ(environment["config"]["verify"], "true");
+  EXPECT_EQ(environment["config"]["force"], "false");
+}
+
+TEST_F(CliResults, WithoutTimingThereAreTheExactMetricsOnly) {
+  for (const char* verify : {"--verify", "--no-verify"}) {
+    const Ended ended = Bench({"run", "-w", "churn", "--smoke", "--timing", "none", "--format",
+                               "csv", "-l", "linux-386", verify});
+    ASSERT_EQ(ended.exit_status, 0) << ended.err;
+    std::set<std::string> metrics;
+    for (const auto& row : RowsOf(ended.out)) metrics.insert(row.at("metric"));
+    EXPECT_THAT(metrics, ElementsAre("metadata_bytes", "summary_updates", "summary_visits",
+                                     "words_scanned"));
+  }
+}
+
+TEST_F(CliResults, SameSeedSameResultsAnotherSeedOthers) {
+  const auto hash = [this](const char* seed) {
+    const Ended ended = Bench({"run", "-w", "churn", "--smoke", "--timing", "none", "--format",
+                               "csv", "-l", "linux-386,linux-amd64", "--seed", seed});
+    return Only(RowsOf(ended.out), "result_hash");
+  };
+  EXPECT_EQ(hash("7"), hash("7"));
+  EXPECT_NE(hash("7"), hash("8"));
+}
+
+TEST_F(CliResults, ARandomSeedIsWrittenDown) {
+  const Ended ended = Bench(
+      {"run", "-w", "churn", "--smoke", "--timing", "none", "--format", "csv", "--seed", "random"});
+  EXPECT_THAT(Only(RowsOf(ended.out), "seed"), Not(IsEmpty()));
+}
+
+TEST_F(CliResults, ARecordedWorkloadReplaysToTheSameResults) {
+  for (const char* name : {"rec.pagetrace", "rec.pagetrace.zst"}) {
+    const Ended run = Bench({"run", "-w", "go-spans", "--smoke", "--timing", "none", "--format",
+                             "csv", "--record", name});
+    ASSERT_EQ(run.exit_status, 0) << run.err;
+    const Ended replay = Bench({"replay", name, "--timing", "none", "--format", "csv"});
+    ASSERT_EQ(replay.exit_status, 0) << replay.err;
+    for (const char* column : {"result_hash", "stream_hash"}) {
+      EXPECT_EQ(Only(RowsOf(run.out), column), Only(RowsOf(replay.out), column)) << column;
+    }
+    const Ended again =
+        Bench({"run", "-w", "go-spans", "--smoke", "--timing", "none", "--record", name});
+    EXPECT_EQ(again.exit_status, 4);
+    EXPECT_THAT(again.err, HasSubstr("--force"));
+  }
+}
+
+TEST_F(CliResults, AllocatorsAgreeOnEveryResult) {
+  const Ended ended = Bench(Quick({"run", "-w", "sawtooth", "-a", "radix,reference", "--ops", "500",
+                                   "--heap", "16MiB", "--format", "csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  EXPECT_THAT(Only(RowsOf(ended.out), "result_hash"), SizeIs(16));
+}
+
+TEST_F(CliResults, FormatsCarryTheSameResultOnStandardOutput) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  const auto output = [this](const char* format) {
+    const Ended ended =
+        Bench({"replay", "small.pagetrace", "--timing", "none", "--format", format, "-q"});
+    EXPECT_EQ(ended.exit_status, 0);
+    EXPECT_EQ(ended.err, "");
+    return ended.out;
+  };
+  EXPECT_TRUE(nlohmann::json::parse(output("json"), nullptr, false).is_object());
+  EXPECT_THAT(output("csv"), StartsWith("schema,run_id,"));
+  EXPECT_THAT(output("markdown"), StartsWith("|"));
+  EXPECT_THAT(output("table"), HasSubstr("small"));
+}
+
+TEST_F(CliResults, MemoryModesAndProcessModesGiveTheSameResults) {
+  std::set<std::string> hashes;
+  for (const char* memory : {"simulate", "reserve", "commit", "touch"}) {
+    for (const char* isolate : {"process", "none"}) {
+      const Ended ended = Bench({"run", "-w", "churn", "--smoke", "-l", "linux-386", "--memory",
+                                 memory, "--isolate", isolate, "--format", "csv", "--cpu", "none"});
+      ASSERT_EQ(ended.exit_status, 0) << memory << isolate << ended.err;
+      hashes.insert(Only(RowsOf(ended.out), "result_hash"));
+    }
+  }
+  EXPECT_THAT(hashes, SizeIs(1));
+}
+
+TEST_F(CliResults, PrefaultAndHugePagesAndRandomOrderRun) {
+  const Ended ended =
+      Bench({"run", "-w", "churn,hot", "--smoke", "--reps", "3", "--prefault", "--thp", "always",
+             "--interleave", "random", "--batch", "32", "--format", "csv"});
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("metric") == "batch_ns") {
+      EXPECT_EQ(row.at("batch"), "32");
+    }
+  }
+}
+
+TEST_F(CliResults, ExactPlacementFailsWithAReasonWhereTheHostCannot) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  // No user process has the address 0x0a00010000000000.
+  const Ended ended =
+      Bench(Quick({"replay", "small.pagetrace", "-l", "aix-ppc64", "--place", "exact"}));
+  EXPECT_EQ(ended.exit_status, 5);
+  EXPECT_THAT(ended.err, HasSubstr("refused to reserve 4MiB"));
+  EXPECT_THAT(ended.err, HasSubstr("--place"));
+}
+
+TEST_F(CliResults, MaxTimeStillGivesEveryCellOneRepetition) {
+  const Ended ended = Bench({"run", "-w", "hot,churn", "--smoke", "--reps", "50", "--max-time",
+                             "1ns", "--format", "csv", "--cpu", "none"});
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("--max-time ended the run after 4 of 200 repetitions"));
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("rep").empty()) {
+      EXPECT_EQ(row.at("status"), "truncated");
+    } else {
+      EXPECT_EQ(row.at("rep"), "0");
+    }
+  }
+}
+
+TEST_F(CliResults, HistogramsAreWrittenForEachCell) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  ASSERT_EQ(mkdir(Path("hist").c_str(), 0755), 0);
+  const Ended ended =
+      Bench(Quick({"replay", "small.pagetrace", "-l", "linux-386", "--hist-dir", "hist"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  const std::string text = ReadFile("hist/small--radix-linux-386.hist");
+  EXPECT_THAT(text, StartsWith("pagealloc-histograms 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nalloc h1 "));
+  EXPECT_EQ(Bench(Quick({"replay", "small.pagetrace", "--hist-dir", "absent"})).exit_status, 4);
+}
+
+TEST_F(CliResults, DryRunSaysWhatWouldRunAndWritesNothing) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  const Ended ended = Bench({"replay", "small.pagetrace", "-o", "out.csv", "--dry-run"});
+  EXPECT_EQ(ended.exit_status, 0);
+  EXPECT_THAT(ended.out, HasSubstr("small | radix | linux-386"));
+  EXPECT_THAT(ended.out, HasSubstr("2 cells"));
+  EXPECT_THAT(Files(), ElementsAre("small.pagetrace"));
+}
+
+// ---- Files and streams that fail.
+
+TEST_F(CliResults, AnExistingFileIsKeptUnlessForced) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  WriteFile("out.csv", "mine");
+  const Words words{"replay", "small.pagetrace", "--timing", "none", "-o", "out.csv"};
+  const Ended refused = Bench(words);
+  EXPECT_EQ(refused.exit_status, 4);
+  EXPECT_THAT(refused.err, HasSubstr("--force"));
+  EXPECT_EQ(ReadFile("out.csv"), "mine");
+  Words forced = words;
+  forced.push_back("--force");
+  EXPECT_EQ(Bench(forced).exit_status, 0);
+  EXPECT_THAT(ReadFile("out.csv"), StartsWith("schema,"));
+}
+
+TEST_F(CliResults, AFolderThatCannotBeWrittenIsAFileError) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  EXPECT_EQ(Bench({"replay", "small.pagetrace", "-o", "absent/out.csv"}).exit_status, 4);
+  EXPECT_EQ(Bench({"replay", "small.pagetrace", "-o", "/proc/out.csv"}).exit_status, 4);
+}
+
+TEST_F(CliResults, AFileSizeLimitIsAFileErrorNotACrash) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  CallOptions options;
+  options.file_size_limit = 4096;
+  const Ended ended = Bench(Quick({"replay", "small.pagetrace", "-o", "out.csv"}), options);
+  EXPECT_EQ(ended.exit_status, 4) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("out.csv"));
+  EXPECT_FALSE(Exists("out.csv"));
+}
+
+TEST_F(CliResults, AClosedPipeEndsQuietly) {
+  CallOptions options;
+  options.stdout_closed_at_once = true;
+  for (const Words& words : {Words{"list", "workloads"}, Words{"--help"}}) {
+    const Ended ended = Bench(words, options);
+    EXPECT_EQ(ended.exit_status, 0);
+    EXPECT_EQ(ended.err, "");
+  }
+}
+
+TEST_F(CliResults, AFullDiskBehindStandardOutputIsAFileError) {
+  CallOptions options;
+  options.stdout_path = "/dev/full";
+  EXPECT_EQ(Bench({"list", "workloads"}, options).exit_status, 4);
+}
+
+TEST_F(CliResults, AnInterruptKeepsTheFinishedRepetitionsAndSaysHowMany) {
+  for (const int signal_number : {SIGINT, SIGTERM}) {
+    const std::string out = std::to_string(signal_number) + ".csv";
+    CallOptions options;
+    options.interrupt_signal = signal_number;
+    options.interrupt_when_file = Path(out + ".partial");
+    const Ended ended = Bench({"run", "-w", "churn", "--heap", "16MiB", "--reps", "100000",
+                               "--timing", "batch", "-o", out, "-l", "linux-386"},
+                              options);
+    EXPECT_EQ(ended.exit_status, 128 + signal_number) << ended.err;
+    EXPECT_EQ(ended.out, "");
+    EXPECT_FALSE(Exists(out));
+    std::set<std::string> reps;
+    for (const auto& row : RowsOf(ReadFile(out + ".partial"))) reps.insert(row.at("rep"));
+    EXPECT_THAT(reps, Not(IsEmpty()));
+    EXPECT_THAT(ended.err,
+                HasSubstr("interrupted after " + std::to_string(reps.size()) +
+                          " of 100000 repetitions; they are saved in " + out + ".partial"));
+  }
+}
+
+TEST_F(CliResults, AChildThatDiesIsABugThatNamesTheCellAndKeepsTheRest) {
+  CallOptions options;
+  options.interrupt_signal = SIGKILL;
+  options.interrupt_when_file = Path("out.csv.partial");
+  options.signal_its_child = true;
+  const Ended ended = Bench({"run", "-w", "churn", "--heap", "16MiB", "--reps", "100000",
+                             "--timing", "batch", "-o", "out.csv", "-l", "linux-386"},
+                            options);
+  EXPECT_EQ(ended.exit_status, 70) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("cannot replay churn "));
+  EXPECT_THAT(ended.err, HasSubstr("| radix | linux-386: its process was ended by signal 9"));
+  EXPECT_THAT(ended.err, HasSubstr("Please report it"));
+  EXPECT_TRUE(Exists("out.csv.partial"));
+  EXPECT_FALSE(Exists("out.csv"));
+}
+
+TEST_F(CliResults, AnInterruptWhileATraceIsReadEndsAtOnceAndLeavesNoFile) {
+  WriteFile("ready", "one\ntwo\n");
+  CallOptions options;
+  options.stdin_stays_open = true;  // so that it waits for the rest of the trace
+  options.standard_input = "pagetrace 1\n";
+  options.interrupt_signal = SIGINT;
+  options.interrupt_when_file = Path("ready");
+  const Ended ended = Bench({"replay", "-", "-o", "out.csv"}, options);
+  // On a busy machine the signal may come before the program's first line.
+  EXPECT_THAT(ended.exit_status, AnyOf(130, 1000 + SIGINT));
+  EXPECT_THAT(Files(), ElementsAre("ready"));
+}
+
+// ---- Manners.
+
+TEST_F(CliResults, ProgressIsPlainLinesWhereThereIsNoTerminal) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  const Ended ended = Bench(Quick({"replay", "small.pagetrace", "-l", "linux-386"}));
+  EXPECT_THAT(ended.err, HasSubstr("small | radix | linux-386: 2 repetitions, "));
+  EXPECT_THAT(ended.err, Not(HasSubstr("\033")));
+  EXPECT_THAT(ended.out, Not(HasSubstr("\033")));
+  EXPECT_THAT(Bench(Quick({"replay", "small.pagetrace", "--progress", "always"})).err,
+              HasSubstr("\r\033[K["));
+}
+
+TEST_F(CliResults, QuietSilencesNotesButNotErrors) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  EXPECT_EQ(Bench(Quick({"replay", "small.pagetrace", "-q"})).err, "");
+  EXPECT_THAT(Bench({"replay", "absent", "-q"}).err, HasSubstr("absent"));
+}
+
+TEST_F(CliResults, StrictEnvironmentRefusesOrRuns) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  const Ended strict = Bench(Quick({"replay", "small.pagetrace", "--strict-env"}));
+  const Ended plain = Bench(Quick({"replay", "small.pagetrace"}));
+  // Which of the two depends on the machine; both must agree about it.
+  if (strict.exit_status == 5) {
+    EXPECT_THAT(strict.err, HasSubstr("--strict-env refuses this machine"));
+  } else {
+    EXPECT_EQ(strict.exit_status, 0) << strict.err;
+    EXPECT_THAT(plain.err, Not(HasSubstr("warning: ")));
+  }
+}
+
+}  // namespace
+}  // namespace pagealloc::bench
