@@ -114,6 +114,17 @@ OsStatus MmapMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages w
   return Outcome(OsCall::kHugePages, result, size);
 }
 
+OsStatus MmapMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
+  ExpectWholePages(begin, size, page_size_);
+#ifdef MADV_COLLAPSE
+  constexpr int kCollapse = MADV_COLLAPSE;
+#else
+  constexpr int kCollapse = 25;  // Linux 6.1; the C library's headers may be older than the kernel
+#endif
+  return Outcome(OsCall::kHugePages,
+                 ::madvise(begin, static_cast<std::size_t>(size.raw), kCollapse), size);
+}
+
 OsStatus MmapMemory::Unreserve(std::byte* begin, ByteCount size) {
   ExpectWholePages(begin, size, page_size_);
   return Outcome(OsCall::kUnreserve, ::munmap(begin, static_cast<std::size_t>(size.raw)), size);

@@ -207,6 +207,13 @@ class PageAllocator {
     return free;
   }
 
+  /// Asks for huge pages behind the bitmaps, present and future: worth it for heaps above 64 GiB,
+  /// whose blocks of 1 MiB the kernel joins. Again: no effect. A refusal leaves some without.
+  /// @see Go: enableChunkHugePages, which leaves out the last block of every range.
+  OsStatus EnableMetadataHugePages() { return chunks_.PreferHugePages(); }
+  /// Blocks of bitmaps for which it was asked.
+  [[nodiscard]] std::uint64_t metadata_huge_page_hints() const { return chunks_.hinted_blocks(); }
+
   /// A new generation, as after a garbage collection: background scavenging may now release what
   /// was freed before. @see Go: nextGen.
   void NextScavengeGeneration() { index_.NextGeneration(); }

@@ -103,8 +103,17 @@ OsStatus FakeMemory::Fault(std::byte* begin, ByteCount size) {
   return OsStatus::Ok();
 }
 
-OsStatus FakeMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages) {
+OsStatus FakeMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages want) {
   static_cast<void>(Locate(begin, size));
+  if (huge_pages_error_ != 0) return {OsCall::kHugePages, huge_pages_error_, size};
+  huge_calls_.push_back({begin, size, want, false});
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
+  static_cast<void>(Locate(begin, size));
+  if (huge_pages_error_ != 0) return {OsCall::kHugePages, huge_pages_error_, size};
+  huge_calls_.push_back({begin, size, HugePages::kPrefer, true});
   return OsStatus::Ok();
 }
 
