@@ -191,19 +191,37 @@ class Heap final : private ForkParticipant {
   /// `target` bytes if there are so many; pages in caches stay. The heap stays as large as it is;
   /// pages come back zeroed. Other threads can work meanwhile. @see Go: scavenge.
   ScavengeResult ReleaseMemory(ByteCount target) {
-    return ScavengePages(
-        pages_, lock_, target, ScavengeMode::kForced,
-        [this](PageRange pages) {
-          const ChunkIndex chunk = G::ChunkOf(pages.begin);
-          huge_.Releasing(chunk, HostOf(G::ChunkBegin(chunk)));
-          return os_->Release(HostOf(pages.begin), BytesOf(pages.size()));
-        },
-        [] { return false; });
+    return Scavenge(target, ScavengeMode::kForced, [] { return false; });
   }
   /// The same for all free pages, those in caches too. @see Go: debug.FreeOSMemory.
   ScavengeResult ReleaseAll() {
     FlushCaches();
     return ReleaseMemory(kAllMemory);
+  }
+
+  // What BackgroundScavenger asks for.
+
+  /// As ScavengePages(): `stop` is called after each step, without a lock.
+  template <class Stop>
+  ScavengeResult Scavenge(ByteCount target, ScavengeMode mode, Stop&& stop) {
+    return ScavengePages(
+        pages_, lock_, target, mode,
+        [this](PageRange pages) {
+          const ChunkIndex chunk = G::ChunkOf(pages.begin);
+          huge_.Releasing(chunk, HostOf(G::ChunkBegin(chunk)));
+          return os_->Release(HostOf(pages.begin), BytesOf(pages.size()));
+        },
+        stop);
+  }
+  /// A new generation: what was freed so far may be released in the background.
+  void NextScavengeGeneration() {
+    const std::lock_guard hold(lock_);
+    pages_.NextScavengeGeneration();
+  }
+  /// The allocator's own statistics, with the heap's lock only: pages in caches count as in use.
+  [[nodiscard]] HeapStats PageStats() {
+    const std::lock_guard hold(lock_);
+    return pages_.stats();
   }
 
   /// One moment of the heap, exact: takes all locks.

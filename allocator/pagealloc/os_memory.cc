@@ -53,6 +53,8 @@ const char* OsStatus::call_name() const {
       return "hint huge pages for";
     case OsCall::kUnreserve:
       return "unreserve";
+    case OsCall::kThread:
+      return "start a thread with";
   }
   return "?";
 }

@@ -20,7 +20,15 @@
 
 namespace pagealloc {
 
-enum class OsCall : std::uint8_t { kReserve, kCommit, kRelease, kFault, kHugePages, kUnreserve };
+enum class OsCall : std::uint8_t {
+  kReserve,
+  kCommit,
+  kRelease,
+  kFault,
+  kHugePages,
+  kUnreserve,
+  kThread
+};
 
 /// The outcome of a call to the operating system: fine, or which call refused what, and why.
 struct [[nodiscard]] OsStatus {

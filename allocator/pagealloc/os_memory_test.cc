@@ -181,10 +181,10 @@ TEST_F(MmapMemoryTest, CommitOfAHoleIsAnErrorValue) {
 TEST(OsStatus, NamesEveryCallDifferently) {
   std::set<std::string> names;
   for (const OsCall call : {OsCall::kReserve, OsCall::kCommit, OsCall::kRelease, OsCall::kFault,
-                            OsCall::kHugePages, OsCall::kUnreserve}) {
+                            OsCall::kHugePages, OsCall::kUnreserve, OsCall::kThread}) {
     names.insert(OsStatus{call, ENOMEM, ByteCount{1}}.call_name());
   }
-  EXPECT_EQ(names.size(), 6u);
+  EXPECT_EQ(names.size(), 7u);
   EXPECT_EQ(names.count("commit"), 1u);
   EXPECT_EQ(names.count("?"), 0u);
 }
