@@ -14,6 +14,7 @@
 #include <string>
 
 #include "testing/fake_memory.h"
+#include "testing/scavenge_steps.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::testing {
@@ -307,6 +308,56 @@ TEST_F(ScavengeInvariants, SeventeenCursorsBelowWhatTheyCouldFind) {
   EXPECT_EQ(Defect(), "");
   Access::background_end(*heap_) = Page(6, 0);
   EXPECT_THAT(Defect(), StartsWith("INV-17: ")) << "outside the heap";
+}
+
+TEST_F(ScavengeInvariants, SeventeenFreedPagesThatNoCursorKnows) {
+  const PageRange freed = PageRange::Of(Page(3, 20), PageCount{10});
+  EXPECT_EQ(CheckFreed(*heap_, freed), "");
+  Access::freed_end(*heap_) = Page(3, 29);
+  EXPECT_THAT(CheckFreed(*heap_, freed), StartsWith("INV-17: "));
+  Access::freed_end(*heap_) = Page(3, 30);
+  Access::recently_freed_end(*heap_) = Page(3, 29);
+  EXPECT_THAT(CheckFreed(*heap_, freed), StartsWith("INV-17: "));
+}
+
+TEST_F(ScavengeInvariants, SeventeenSearchesThatRaiseACursor) {
+  Access::forced_end(*heap_) = Page(3, 25);
+  Access::recently_freed_end(*heap_) = PageOffset{0};
+  Access::background_end(*heap_) = Page(3, 25);
+  const ScavengeWitness witness(*heap_);
+  for (PageOffset* const end : {&Access::forced_end(*heap_), &Access::background_end(*heap_)}) {
+    EXPECT_EQ(witness.Check(PageCount{0}), "");
+    *end += PageCount{1};
+    EXPECT_THAT(witness.Check(PageCount{0}), StartsWith("INV-17: "));
+    *end = Page(3, 1);
+    EXPECT_EQ(witness.Check(PageCount{0}), "") << "lower is fine";
+  }
+}
+
+TEST_F(ScavengeInvariants, TwentyThreeChangesThatNoScavengingMakes) {
+  heap_->set_release_units({PageCount{4}, PageCount{0}});
+  auto& chunk = Access::chunks(*heap_)[ChunkIndex{3}];
+  chunk.scavenged.SetRange(20, 2);
+  const ScavengeWitness witness(*heap_);
+  EXPECT_EQ(witness.Check(PageCount{0}), "");
+  for (const bool was : {true, false}) {
+    const unsigned page = was ? 0 : 20;
+    ASSERT_EQ(chunk.allocated.Get(page), was);
+    was ? chunk.allocated.ClearRange(page, 1) : chunk.allocated.SetRange(page, 1);
+    EXPECT_THAT(witness.Check(PageCount{0}), StartsWith("INV-23: an allocation bit"));
+    was ? chunk.allocated.SetRange(page, 1) : chunk.allocated.ClearRange(page, 1);
+  }
+  chunk.scavenged.ClearRange(21, 1);
+  EXPECT_THAT(witness.Check(PageCount{0}), StartsWith("INV-23: a scavenged bit"));
+  chunk.scavenged.SetRange(21, 1);
+  chunk.scavenged.SetRange(24, 3);
+  EXPECT_THAT(witness.Check(PageCount{3}), StartsWith("INV-23: a unit"));
+  chunk.scavenged.SetRange(27, 1);
+  EXPECT_EQ(witness.Check(PageCount{4}), "");
+  EXPECT_THAT(witness.Check(PageCount{5}), StartsWith("INV-23: released"));
+  EXPECT_THAT(witness.Check(PageCount{3}), StartsWith("INV-23: released"));
+  ASSERT_TRUE(heap_->Grow(PageRange::Of(Page(64, 0), G::kChunkPages)).ok());
+  EXPECT_THAT(witness.Check(PageCount{4}), StartsWith("INV-23: the heap grew"));
 }
 
 TEST_F(ScavengeInvariants, TenAndFifteenKnowPagesThatAreHeld) {
