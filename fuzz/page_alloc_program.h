@@ -393,18 +393,18 @@ class ProgramRun {
   /// Above the heap, below it, or into its first hole; with a gap.
   void GrowSomewhere(const FuzzOp& op) {
     const std::vector<PageRange> heap = model_.grown_ranges();
-    const std::uint64_t chunk = G::kChunkPages.raw;
-    const std::uint64_t grow = GrowthOf(op.size) * chunk;
+    constexpr std::uint64_t kChunk = G::kChunkPages.raw;
+    const std::uint64_t grow = GrowthOf(op.size) * kChunk;
     const PageCount pages{grow != 0 ? grow : std::uint64_t{1} << G::kSpanPageBits[0]};
     const unsigned direction = op.index / 8U % 4U;
     const std::uint64_t refused = op.index / 32U;
     // The gap, or what leaves room for a chunk behind it.
-    const auto gap_in = [&op, chunk](std::uint64_t room) {
-      return PageCount{std::min(GapOf(op.index) * chunk, room - chunk)};
+    const auto gap_in = [&op](std::uint64_t room) {
+      return PageCount{std::min(GapOf(op.index) * kChunk, room - kChunk)};
     };
     if (direction == 2) {
       const std::uint64_t room = heap.front().begin.raw - arena_.begin.raw;
-      if (room < chunk) return;
+      if (room < kChunk) return;
       const PageOffset end{heap.front().begin.raw - gap_in(room).raw};
       const PageCount below =
           std::min({pages, end - arena_.begin, arena_.max_grown - model_.grown()});
@@ -416,7 +416,7 @@ class ProgramRun {
       Grow({begin, std::min(begin + pages, room.end)}, refused);
     } else {
       const std::uint64_t room = arena_.end.raw - heap.back().end.raw;
-      if (room < chunk) return;
+      if (room < kChunk) return;
       const PageCount gap = direction == 0 ? PageCount{0} : gap_in(room);
       Grow(PageRange::Of(heap.back().end + gap, pages), refused);
     }
