@@ -3,8 +3,9 @@
 /// Every page of every reservation has a state, so a commit of what is committed already, a call
 /// outside a reservation and a reservation that is never returned are contract breaks. Fresh memory
 /// is zero, and aligned to its size (to 64 MiB at most), so that whole arenas need no more than
-/// they are. FailAfter(n) lets n more calls pass and refuses from then on (or once), which is how
-/// "a refusal leaves the heap as it was" is tested.
+/// they are. AddressSanitizer knows what is not committed and reports an access to it. FailAfter(n)
+/// lets n more calls pass and refuses from then on (or once), which is how "a refusal leaves the
+/// heap as it was" is tested.
 #pragma once
 
 #include <cstddef>

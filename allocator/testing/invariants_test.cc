@@ -99,6 +99,17 @@ TEST_F(InvariantsTest, ThreeBitmapBesideTheHeapThatIsNotZero) {
   EXPECT_THAT(Defect(), StartsWith("INV-3: "));
 }
 
+TEST_F(InvariantsTest, ThreeBitmapFarFromTheHeapThatIsNotZero) {
+  // Chunks 0 to 7 are one block of the map, 16 to 23 another one; none has chunks 8 to 15.
+  for (const std::uint64_t chunk : {0u, 7u, 18u, 23u}) {
+    Bits(chunk).allocated.Set(511);
+    EXPECT_THAT(Defect(), StartsWith("INV-3: ")) << chunk;
+    Bits(chunk).allocated.Clear(511);
+  }
+  EXPECT_EQ(Access::chunks(*heap_).Lookup(ChunkIndex{8}), nullptr);
+  EXPECT_EQ(Defect(), "");
+}
+
 TEST_F(InvariantsTest, FourWordsThatAreNotCanonical) {
   const std::uint64_t kTop = std::uint64_t{1} << 63;
   const auto word = [](std::uint64_t start, std::uint64_t max, std::uint64_t end) {
@@ -224,18 +235,6 @@ TEST_F(InvariantsTest, TwelveBoundsOfAnEmptyHeapAreEmpty) {
   EXPECT_THAT(CheckInvariants(empty), StartsWith("INV-12: "));
 }
 
-TEST_F(InvariantsTest, ThirteenLengthOfALevel) {
-  for (unsigned level = 0; level < G::kLevels; ++level) {
-    std::uint64_t& length = Access::level_length(*heap_, level);
-    ++length;
-    EXPECT_THAT(Defect(), StartsWith("INV-13: ")) << "level " << level;
-    length -= 2;
-    EXPECT_THAT(Defect(), StartsWith("INV-13: ")) << "level " << level;
-    ++length;
-  }
-  EXPECT_EQ(Defect(), "");
-}
-
 /// Chunks that join the list of ranges, and nothing else.
 class ForgottenGrowth : public InvariantsTest {
  protected:
@@ -243,9 +242,6 @@ class ForgottenGrowth : public InvariantsTest {
     Access::ranges(*heap_).Add({Page(chunk, 0), Page(chunk + 1, 0)});
     PageRange& bounds = Access::bounds(*heap_);
     bounds = {std::min(bounds.begin, Page(chunk, 0)), std::max(bounds.end, Page(chunk + 1, 0))};
-    for (unsigned level = 0; level < G::kLevels; ++level) {
-      Access::level_length(*heap_, level) = G::BlockAligned(level, G::EntriesOf(level, bounds)).end;
-    }
   }
 };
 
