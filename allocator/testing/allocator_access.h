@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -97,6 +98,17 @@ struct AllocatorAccess {
     }
   }
 };
+
+/// One byte a page, 1 where the bit is set. Bits are taken out one at a time, of words read once.
+template <unsigned kPages>
+[[nodiscard]] std::array<std::uint8_t, kPages> BytesOf(const PageBits<kPages>& bits) {
+  std::array<std::uint8_t, kPages> bytes;
+  for (unsigned i = 0; i < kPages; i += 64) {
+    const std::uint64_t word = bits.WordOf(i);
+    for (unsigned k = 0; k < 64; ++k) bytes[i + k] = word >> k & 1;
+  }
+  return bytes;
+}
 
 /// "INV-n: what (a, b, …)". The numbers are raw values of units.
 std::string Violation(int number, const char* what, std::initializer_list<std::uint64_t> values);

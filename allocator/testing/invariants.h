@@ -135,11 +135,13 @@ template <Layout L, class Counters>
     for (std::uint64_t c = first_chunk; c < last_chunk; ++c) {
       const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{c});
       if (chunk == nullptr) return Violation(14, "grown chunk without a block", {c});
+      const auto allocated_pages = BytesOf(chunk->allocated);
+      const auto scavenged_pages = BytesOf(chunk->scavenged);
       for (unsigned i = 0; i < G::kChunkPages.raw; ++i) {
-        const bool allocated = chunk->allocated.Get(i);
+        const bool allocated = allocated_pages[i] != 0;
         free[i] = allocated ? 0 : 1;
         in_use += allocated ? 1 : 0;
-        if (chunk->scavenged.Get(i)) {
+        if (scavenged_pages[i] != 0) {
           if (allocated) return Violation(8, "page is scavenged and allocated", {c, i});
           ++scavenged;
         }

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,12 +17,13 @@
 namespace pagealloc::testing::internal {
 
 /// Whether some unit of the chunk is free as a whole and not scavenged.
-template <class Chunk>
-bool HasReleasableUnit(const Chunk& chunk, std::uint64_t chunk_pages, std::uint64_t unit) {
+template <std::size_t kPages>
+bool HasReleasableUnit(const std::array<std::uint8_t, kPages>& allocated,
+                       const std::array<std::uint8_t, kPages>& scavenged, std::uint64_t unit) {
   std::uint64_t usable = 0;  // pages of the unit so far
-  for (unsigned i = 0; i < chunk_pages; ++i) {
+  for (std::size_t i = 0; i < kPages; ++i) {
     if (i % unit == 0) usable = 0;
-    if (!chunk.allocated.Get(i) && !chunk.scavenged.Get(i)) ++usable;
+    if (allocated[i] == 0 && scavenged[i] == 0) ++usable;
     if (usable == unit) return true;
   }
   return false;
@@ -56,7 +59,8 @@ std::string CheckScavengeInvariants(PageAllocator<L, Counters>& allocator,
       const auto entry = index.Load(c);
       const PageOffset begin = G::ChunkBegin(c);
       std::uint64_t in_use = 0;
-      for (unsigned i = 0; i < G::kChunkPages.raw; ++i) in_use += chunk.allocated.Get(i) ? 1U : 0U;
+      const auto allocated = BytesOf(chunk.allocated);
+      for (const std::uint8_t page : allocated) in_use += page;
       for (const PageRange& pages : held) {
         if (PageRange::Of(begin, G::kChunkPages).Contains(pages.begin)) in_use -= pages.size().raw;
       }
@@ -73,9 +77,8 @@ std::string CheckScavengeInvariants(PageAllocator<L, Counters>& allocator,
       if (entry.in_use == G::kChunkPages.raw && entry.has_free) {
         return Violation(15, "a full chunk claims free pages", {c.raw});
       }
-      if (!HasReleasableUnit(chunk, G::kChunkPages.raw, allocator.release_units().page.raw)) {
-        continue;
-      }
+      const std::uint64_t unit = allocator.release_units().page.raw;
+      if (!HasReleasableUnit(allocated, BytesOf(chunk.scavenged), unit)) continue;
       if (!entry.has_free) return Violation(16, "pages that no search would find", {c.raw});
       if (forced_end <= begin) {
         return Violation(17, "pages above the forced cursor", {c.raw, forced_end.raw});
