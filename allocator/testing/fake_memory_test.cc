@@ -97,7 +97,7 @@ TEST(FakeMemory, RefusesOnceWhenAskedTo) {
 // Memory comes from the heap of the process: it cannot offer a place that the caller chose.
 TEST(FakeMemory, NoExactPlaceIsFree) {
   FakeMemory os(kPage);
-  EXPECT_EQ(os.Reserve(kPage, reinterpret_cast<std::byte*>(0xc000000000)).status.error_number,
+  EXPECT_EQ(os.Reserve(kPage, reinterpret_cast<std::byte*>(0x40000000)).status.error_number,
             EEXIST);
 }
 

@@ -27,11 +27,11 @@ namespace internal {
 inline FreeRuns CountRuns(std::span<const std::uint8_t> free, std::uint64_t begin,
                           std::uint64_t end) {
   std::uint64_t start = 0;
-  while (begin + start < end && free[begin + start] != 0) ++start;
+  while (begin + start < end && free[HostSize(begin + start)] != 0) ++start;
   std::uint64_t longest = 0;
   std::uint64_t run = 0;
   for (std::uint64_t i = begin; i < end; ++i) {
-    run = free[i] != 0 ? run + 1 : 0;
+    run = free[HostSize(i)] != 0 ? run + 1 : 0;
     longest = std::max(longest, run);
   }
   return {PageCount{start}, PageCount{longest}, PageCount{run}};
