@@ -48,7 +48,7 @@ class EmulatedBreak final : public BreakSource {
  public:
   struct Shape {
     ByteCount limit;                ///< how far it can grow, at least one page
-    ByteCount page{64 * 1024};      ///< unit of growth; a multiple of the OsMemory's page
+    ByteCount page{65536};          ///< unit of growth; a multiple of the OsMemory's page
     ByteCount spare;                ///< there at the start; wasm 1.24 and later uses it first
     ByteCount alignment{4u << 20};  ///< of the first byte; a power of two, at least a page
   };

@@ -8,8 +8,10 @@
 #ifndef PAGEALLOC_PAGEALLOC_H_
 #define PAGEALLOC_PAGEALLOC_H_
 
-#include <stddef.h>  // NOLINT(modernize-deprecated-headers): this is C
-#include <stdint.h>  // NOLINT(modernize-deprecated-headers)
+#include <stddef.h>
+#include <stdint.h>
+
+// NOLINTBEGIN(readability-identifier-naming): names as is usual in C
 
 #ifdef __cplusplus
 extern "C" {
@@ -85,5 +87,6 @@ void pagealloc_get_stats(pagealloc_heap* heap, pagealloc_stats* stats);
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
+// NOLINTEND(readability-identifier-naming)
 
 #endif /* PAGEALLOC_PAGEALLOC_H_ */

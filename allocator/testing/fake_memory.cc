@@ -9,7 +9,33 @@
 
 #include "pagealloc/contract.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define PAGEALLOC_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PAGEALLOC_ASAN 1
+#endif
+#endif
+#ifdef PAGEALLOC_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace pagealloc::testing {
+namespace {
+
+/// From now on an access is, or is not, reported by AddressSanitizer.
+void Forbid([[maybe_unused]] const void* begin, [[maybe_unused]] std::uint64_t size) {
+#ifdef PAGEALLOC_ASAN
+  __asan_poison_memory_region(begin, size);
+#endif
+}
+void Permit([[maybe_unused]] const void* begin, [[maybe_unused]] std::uint64_t size) {
+#ifdef PAGEALLOC_ASAN
+  __asan_unpoison_memory_region(begin, size);
+#endif
+}
+
+}  // namespace
 
 FakeMemory::FakeMemory(ByteCount page_size) : page_size_(page_size) {}
 
@@ -46,6 +72,7 @@ OsMemory::Reservation FakeMemory::Reserve(ByteCount size, std::byte* at) {
   blocks_.emplace(begin, Block{static_cast<std::byte*>(memory),
                                std::vector<bool>(HostSize(size.raw / page_size_.raw), false)});
   reserved_ += size;
+  Forbid(reinterpret_cast<void*>(begin), size.raw);
   return {OsStatus::Ok(), reinterpret_cast<std::byte*>(begin)};
 }
 
@@ -72,6 +99,7 @@ OsStatus FakeMemory::Commit(std::byte* begin, ByteCount size) {
     block->second.committed[i] = true;
   }
   committed_ += size;
+  Permit(begin, size.raw);
   return OsStatus::Ok();
 }
 
@@ -100,12 +128,23 @@ OsStatus FakeMemory::Fault(std::byte* begin, ByteCount size) {
     if (block->second.committed[i]) committed_ -= page_size_;
     block->second.committed[i] = false;
   }
+  Permit(begin, size.raw);
   std::memset(begin, 0, static_cast<std::size_t>(size.raw));
+  Forbid(begin, size.raw);
   return OsStatus::Ok();
 }
 
-OsStatus FakeMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages) {
+OsStatus FakeMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages want) {
   static_cast<void>(Locate(begin, size));
+  if (huge_pages_error_ != 0) return {OsCall::kHugePages, huge_pages_error_, size};
+  huge_calls_.push_back({begin, size, want, false});
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
+  static_cast<void>(Locate(begin, size));
+  if (huge_pages_error_ != 0) return {OsCall::kHugePages, huge_pages_error_, size};
+  huge_calls_.push_back({begin, size, HugePages::kPrefer, true});
   return OsStatus::Ok();
 }
 
@@ -116,6 +155,7 @@ OsStatus FakeMemory::Unreserve(std::byte* begin, ByteCount size) {
       std::count(block->second.committed.begin(), block->second.committed.end(), true));
   committed_ -= ByteCount{pages * page_size_.raw};
   reserved_ -= size;
+  Permit(begin, size.raw);
   std::free(block->second.memory);
   blocks_.erase(block);
   return OsStatus::Ok();
