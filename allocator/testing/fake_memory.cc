@@ -17,7 +17,9 @@
 #endif
 #endif
 #ifdef PAGEALLOC_ASAN
-#include <sanitizer/asan_interface.h>
+// Of its runtime; the header belongs to the compiler's packages.
+extern "C" void __asan_poison_memory_region(const volatile void* begin, std::size_t size);
+extern "C" void __asan_unpoison_memory_region(const volatile void* begin, std::size_t size);
 #endif
 
 namespace pagealloc::testing {
