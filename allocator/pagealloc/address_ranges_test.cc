@@ -236,7 +236,7 @@ TEST_F(AddressRangesTest, RandomAddsAgreeWithOneFlagAPosition) {
     Add(begin, end);
     std::fill(from, to, true);
     for (std::uint64_t at = 0; at < kPositions; ++at) {
-      ASSERT_EQ(set_.Contains(PageOffset{at}), in[at]) << at;
+      ASSERT_EQ(set_.Contains(PageOffset{at}), in[HostSize(at)]) << at;
     }
   }
   EXPECT_EQ(set_.total(), static_cast<std::uint64_t>(std::count(in.begin(), in.end(), true)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstdint>
 
 #include "pagealloc/contract.h"
 
@@ -18,6 +19,10 @@ HostAddress Number(const std::byte* at) {
 }
 HostRange RangeOf(HostAddress begin, ByteCount size) {
   return {begin, HostAddress{begin.raw + size.raw}};
+}
+/// Numbers are wider than the addresses of a 32-bit host: cut off, one would name another place.
+bool OnHost(HostAddress begin, ByteCount size) {
+  return begin.raw <= UINTPTR_MAX && size.raw - 1 <= UINTPTR_MAX - begin.raw;
 }
 
 }  // namespace
@@ -79,7 +84,7 @@ ArenaSource::Result ArenaSource::Place(ByteCount size) {
     Hint& hint = hints_[hint_count_ - 1];
     const bool fits = !hint.downwards || hint.at.raw >= size.raw;
     const HostAddress at{hint.downwards ? hint.at.raw - size.raw : hint.at.raw};
-    if (fits && InWindow(at, size)) {
+    if (fits && OnHost(at, size) && InWindow(at, size)) {
       const OsMemory::Reservation got = os_->Reserve(size, Pointer(at));
       if (got.status.ok()) {
         const HostRange arena = RangeOf(at, size);

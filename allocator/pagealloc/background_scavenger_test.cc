@@ -106,7 +106,7 @@ TEST_F(RealHeap, ScavengersBesideAnAllocatingThreadTakeNothingThatIsInUse) {
         held.push_back(*pages);
       }
     } else {
-      std::swap(held[random() % held.size()], held.back());
+      std::swap(held[HostSize(random() % held.size())], held.back());
       std::uint64_t stamp = 0;
       std::memcpy(&stamp, Host(held.back().begin), 8);
       ASSERT_EQ(stamp, held.back().begin.raw);

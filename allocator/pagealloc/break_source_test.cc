@@ -119,9 +119,10 @@ TEST(ProcessBreak, NoticesWhoElseMovesTheBreakEvenByPartsOfPages) {
 
 TEST(ProcessBreak, MoreThanTheSystemHasIsRefused) {
   ProcessBreak source;
-  const std::uint64_t half = static_cast<std::uint64_t>(INTPTR_MAX) / 2 + 1;
   std::byte* const before = source.Position();
-  for (const std::uint64_t size : {half, 2 * half, ~source.page_size().raw + 1}) {
+  const std::uint64_t page = source.page_size().raw;
+  for (const std::uint64_t size :
+       {std::uint64_t{1} << 62, std::uint64_t{INTPTR_MAX} + 1, UINTPTR_MAX - page + 1, ~page + 1}) {
     EXPECT_EQ(source.Extend(ByteCount{size}).error_number, ENOMEM) << size;
   }
   EXPECT_EQ(source.Position(), before);

@@ -44,8 +44,8 @@ class ChunkMap {
   /// they are counted, zero, and used by a retry.
   OsStatus MakeBlocks(ChunkIndex begin, ChunkIndex end) {
     PA_EXPECT(begin < end && end.raw <= G::kChunks.raw, begin, end);
-    const std::uint64_t last = G::ChunkMapL1(ChunkIndex{end.raw - 1});
-    for (std::uint64_t i = G::ChunkMapL1(begin); i <= last; ++i) {
+    const std::size_t last = BlockOf(ChunkIndex{end.raw - 1});
+    for (std::size_t i = BlockOf(begin); i <= last; ++i) {
       if (blocks_[i] != nullptr) continue;
       const OsMemory::Reservation got = os_->Reserve(BlockBytes());
       if (!got.status.ok()) return got.status;
@@ -77,15 +77,15 @@ class ChunkMap {
 
   /// Bitmaps of a chunk whose block exists (Go: chunkOf).
   [[nodiscard]] Entry& operator[](ChunkIndex chunk) {
-    return blocks_[G::ChunkMapL1(chunk)][G::ChunkMapL2(chunk)];
+    return blocks_[BlockOf(chunk)][G::ChunkMapL2(chunk)];
   }
   [[nodiscard]] const Entry& operator[](ChunkIndex chunk) const {
-    return blocks_[G::ChunkMapL1(chunk)][G::ChunkMapL2(chunk)];
+    return blocks_[BlockOf(chunk)][G::ChunkMapL2(chunk)];
   }
   /// Null if the block does not exist. Not null does not mean that the chunk is in the heap
   /// (Go: tryChunkOf).
   [[nodiscard]] const Entry* Lookup(ChunkIndex chunk) const {
-    const Entry* block = blocks_[G::ChunkMapL1(chunk)];
+    const Entry* block = blocks_[BlockOf(chunk)];
     return block == nullptr ? nullptr : block + G::ChunkMapL2(chunk);
   }
 
@@ -98,6 +98,9 @@ class ChunkMap {
   }
 
  private:
+  static constexpr std::size_t BlockOf(ChunkIndex chunk) {
+    return static_cast<std::size_t>(G::ChunkMapL1(chunk));
+  }
   [[nodiscard]] ByteCount BlockBytes() const {
     return os_->RoundUp(ByteCount{kBlockChunks * sizeof(Entry)});
   }

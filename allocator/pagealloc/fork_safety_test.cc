@@ -43,7 +43,7 @@ TEST(ForkSafety, ChildAllocatesWhileThreadsOfTheParentDid) {
                   const HeapAllocation small = heap->Allocate(PageCount{3}, i);
                   const HeapAllocation large = heap->Allocate(PageCount{30}, i);
                   if (!small.ok() || !large.ok()) return 1;
-                  std::memset(large.memory, 1, BytesOf(large.pages).raw);
+                  std::memset(large.memory, 1, HostSize(BytesOf(large.pages).raw));
                   heap->Free(small.memory, small.pages);
                   heap->Free(large.memory, large.pages);
                 }

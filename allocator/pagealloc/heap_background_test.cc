@@ -42,7 +42,7 @@ class HeapBackground : public ::testing::Test {
   void MakeIdle(PageCount pages = kPages) {
     const HeapAllocation got = heap_->Allocate(pages);
     ASSERT_TRUE(got.ok());
-    std::memset(got.memory, 1, BytesOf(pages).raw);
+    std::memset(got.memory, 1, HostSize(BytesOf(pages).raw));
     heap_->Free(got.memory, got.pages);
   }
   [[nodiscard]] bool AllReleased() {
@@ -57,7 +57,7 @@ class HeapBackground : public ::testing::Test {
 TEST_F(HeapBackground, ReleasesWhatIsFreeAndNothingElse) {
   const HeapAllocation kept = heap_->Allocate(PageCount{100});
   ASSERT_TRUE(kept.ok());
-  std::memset(kept.memory, 0x5a, BytesOf(kept.pages).raw);
+  std::memset(kept.memory, 0x5a, HostSize(BytesOf(kept.pages).raw));
   MakeIdle();
   Background background(
       *heap_, {.keep_percent = 100, .cpu_share = 1, .idle_ns = kMs, .generation_ns = 10 * kMs});

@@ -35,7 +35,7 @@ void AllowMore(std::uint64_t more) {
   std::fclose(file);
   rlimit limit{};
   CHILD_EXPECT(::getrlimit(RLIMIT_AS, &limit) == 0);
-  limit.rlim_cur = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + more;
+  limit.rlim_cur = HostSize(pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + more);
   CHILD_EXPECT(::setrlimit(RLIMIT_AS, &limit) == 0);
 }
 void AllowAll() {

@@ -55,8 +55,9 @@ PageCount HeapPages() {
 /// Fills the heap page by page, frees nine tenths, releases; `options` say how.
 void FillFreeRelease(const HeapOptions& options) {
   const PageCount pages = HeapPages();
-  std::vector<std::byte*> held(pages.raw, nullptr);
-  std::vector<HeapRun> freed(pages.raw, HeapRun{});  // written to, so that both are resident
+  std::vector<std::byte*> held(HostSize(pages.raw), nullptr);
+  std::vector<HeapRun> freed(HostSize(pages.raw),
+                             HeapRun{});  // written to, so that both are resident
   MmapMemory os;
   const auto heap = std::make_unique<Heap<>>();
   ASSERT_TRUE(heap->Init(os, options).ok());

@@ -40,7 +40,7 @@ bool IsZero(const HeapAllocation& run) {
                      [](std::byte b) { return b == std::byte{0}; });
 }
 void Fill(const HeapAllocation& run, int value) {
-  std::memset(run.memory, value, BytesOf(run.pages).raw);
+  std::memset(run.memory, value, HostSize(BytesOf(run.pages).raw));
 }
 
 template <class L>
@@ -171,7 +171,7 @@ TEST(Heap, AlignedRunsAreAlignedAboveTheirSizeToo) {
         const HeapAllocation got = m.heap->Allocate(PageCount{pages}, alignment);
         ASSERT_TRUE(got.ok()) << bits;
         EXPECT_EQ(reinterpret_cast<std::uintptr_t>(got.memory) % alignment.raw, 0u) << bits;
-        std::memset(got.memory, 1, BytesOf(got.pages).raw);
+        std::memset(got.memory, 1, HostSize(BytesOf(got.pages).raw));
         runs.push_back({got.memory, got.pages});
       }
     }

@@ -59,15 +59,15 @@ class Worker {
       Keep(got);
     } else if (dice < 470 && !runs_.empty()) {
       // Where something of ours ends; whether it is free is up to the others.
-      const HeapRun& run = runs_[Draw(runs_.size())].run;
+      const HeapRun& run = runs_[HostSize(Draw(runs_.size()))].run;
       Keep(heap_.AllocateAt(static_cast<std::byte*>(run.memory) + BytesOf(run.pages).raw,
                             PageCount{1 + Draw(3)}));
     } else if (dice < 980 - Draw(40) && !runs_.empty()) {
-      std::swap(runs_[Draw(runs_.size())], runs_.back());
+      std::swap(runs_[HostSize(Draw(runs_.size()))], runs_.back());
       const HeapRun run = CheckedRuns(1).front();
       heap_.Free(run.memory, run.pages);
     } else if (dice < 996) {
-      heap_.FreeBatch(CheckedRuns(Draw(runs_.size() + 1)));
+      heap_.FreeBatch(CheckedRuns(HostSize(Draw(runs_.size() + 1))));
     } else if (dice < 997) {
       heap_.FlushCaches();
     } else if (dice < 998) {

@@ -93,6 +93,13 @@ TEST(HeapWindow, ExactPlacementAtTheHeapBaseOfAmd64IsRefusedUnderAsan) {
   HeapWindow window;
   EXPECT_FALSE(window.Reserve(os, LinuxAmd64::kHeapBase, kSize, Placement::kExact).ok());
 }
+#elif UINTPTR_MAX == 0xffffffff
+TEST(HeapWindow, ExactPlacementAtTheHeapBaseOfAmd64IsRefusedWhereAddressesHave32Bits) {
+  MmapMemory os;
+  HeapWindow window;
+  EXPECT_EQ(window.Reserve(os, LinuxAmd64::kHeapBase, kSize, Placement::kExact).error_number,
+            EINVAL);
+}
 #elif !defined(PAGEALLOC_TEST_TSAN)  // TSan stops a process that maps anything so high
 TEST(HeapWindow, ExactPlacementAtTheHeapBaseOfAmd64HasNoSlide) {
   ExpectNoSlideAt(LinuxAmd64::kHeapBase);

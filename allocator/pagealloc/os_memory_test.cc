@@ -133,10 +133,12 @@ TEST_F(MmapMemoryTest, MoreThanTheAddressSpaceIsRefused) {
 }
 
 TEST_F(MmapMemoryTest, HugeReservationsCostNoMemory) {
-  const ByteCount size{std::uint64_t{1} << 36};
+  constexpr unsigned kBits = sizeof(void*) == 8 ? 36 : 30;
+  constexpr std::size_t kHalf = std::size_t{1} << (kBits - 1);
+  const ByteCount size{std::uint64_t{1} << kBits};
   std::byte* const memory = ReserveOrDie(size);
-  ASSERT_TRUE(os_.Commit(memory + (std::size_t{1} << 35), page_).ok());
-  memory[std::size_t{1} << 35] = std::byte{1};
+  ASSERT_TRUE(os_.Commit(memory + kHalf, page_).ok());
+  memory[kHalf] = std::byte{1};
   EXPECT_TRUE(os_.Unreserve(memory, size).ok());
 }
 

@@ -46,6 +46,7 @@ class History {
 
  private:
   std::uint64_t Below(std::uint64_t limit) { return random_() % limit; }
+  std::size_t IndexBelow(std::size_t limit) { return HostSize(random_() % limit); }
   [[nodiscard]] std::uint64_t Relative(PageOffset page) const { return page.raw - heap_.At(0).raw; }
   void Free(PageRange pages) { heap_.Free(Relative(pages.begin), pages.size().raw); }
 
@@ -67,7 +68,7 @@ class History {
       heap_.Release(1 + Below(2) * Below(2 * kChunk),
                     Below(2) == 0 ? ScavengeMode::kForced : ScavengeMode::kBackground);
     } else if (!caches_.empty()) {
-      const std::uint64_t i = Below(caches_.size());
+      const std::size_t i = IndexBelow(caches_.size());
       heap_.Flush(caches_[i]);
       caches_.erase(caches_.begin() + static_cast<std::ptrdiff_t>(i));
     }
@@ -96,7 +97,7 @@ class History {
   /// All of what someone holds, or its lower part.
   void FreeOne() {
     if (held_.empty()) return;
-    std::swap(held_[Below(held_.size())], held_.back());
+    std::swap(held_[IndexBelow(held_.size())], held_.back());
     PageRange& pages = held_.back();
     const std::uint64_t size = pages.size().raw;
     const std::uint64_t part = Below(3) == 0 ? 1 + Below(size) : size;
@@ -111,7 +112,7 @@ class History {
       return;
     }
     const std::uint64_t want = 1 + Below(16);
-    if (const auto got = caches_[Below(3)].Allocate(PageCount{want})) {
+    if (const auto got = caches_[IndexBelow(3)].Allocate(PageCount{want})) {
       held_.push_back(PageRange::Of(got->first, PageCount{want}));
     }
   }

@@ -89,7 +89,7 @@ class SbrkHeap {
         Allocate(1 + random() % (random() % 10 == 0 ? 2 * G::kChunkPages.raw : 20),
                  static_cast<std::byte>(1 + step % 255));
       } else if (!held_.empty()) {
-        FreeOne(random() % held_.size());
+        FreeOne(HostSize(random() % held_.size()));
       }
       if (step % 16 == 0) Check();
     }

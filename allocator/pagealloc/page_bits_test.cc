@@ -76,7 +76,9 @@ PageBits<kPages> RandomBits(std::mt19937_64& random) {
       constexpr std::array<std::uint64_t, 8> kWords{
           0, ~std::uint64_t{0},  0xaaaaaaaaaaaaaaaa, 0xcccccccccccccccc, 0x4444444444444444,
           1, 0x8000000000000000, 0x4040404040404040};
-      for (unsigned i = 0; i < kPages; i += 64) bits.SetInWord(i, kWords[random() % kWords.size()]);
+      for (unsigned i = 0; i < kPages; i += 64) {
+        bits.SetInWord(i, kWords[HostSize(random() % kWords.size())]);
+      }
       return bits;
     }
     default: {  // runs of random length

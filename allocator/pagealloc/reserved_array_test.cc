@@ -102,11 +102,11 @@ TEST(ReservedArray, RandomPartsAgreeWithOneFlagAPage) {
       const std::uint64_t begin = random() % (200 * n);
       const std::uint64_t end = begin + 1 + random() % std::min(200 * n - begin, 5 * n);
       ASSERT_TRUE(array.MakeAccessible(begin, end).ok());
-      for (std::uint64_t i = begin / n; i <= (end - 1) / n; ++i) committed[i] = true;
+      for (std::uint64_t i = begin / n; i <= (end - 1) / n; ++i) committed[HostSize(i)] = true;
       std::uint64_t pages = 0;
       for (std::uint64_t i = 0; i < 200; ++i) {
-        pages += committed[i] ? 1u : 0u;
-        ASSERT_EQ(array.accessible(i * n, i * n + 1), committed[i]) << "page " << i;
+        pages += committed[HostSize(i)] ? 1u : 0u;
+        ASSERT_EQ(array.accessible(i * n, i * n + 1), committed[HostSize(i)]) << "page " << i;
       }
       // The array's own list of ranges may have moved to memory of its own.
       ASSERT_GE(array.metadata().committed, ByteCount{pages * page});

@@ -22,7 +22,7 @@ using testing::IsZero;
 using testing::LiveBlock;
 using testing::SbrkAccess;
 
-constexpr std::uint64_t kPage = 64;
+constexpr std::size_t kPage = 64;
 
 /// An allocator on an emulated break of 32 pages, told in pages. Live blocks are filled, and
 /// everything is checked after each step.
@@ -49,13 +49,13 @@ class SbrkAllocatorTest : public ::testing::Test {
       const auto first = static_cast<std::size_t>(block.begin() - allocator_->first()) / kPage;
       map.replace(first, block.size / kPage, block.size / kPage, '.');
     });
-    return map + "|" + std::string(allocator_->stats().tail.raw / kPage, '_');
+    return map + "|" + std::string(HostSize(allocator_->stats().tail.raw) / kPage, '_');
   }
 
   /// Takes note of a block that must be zero; returns its first page, -1 for none.
   int Took(std::byte* begin, std::uint64_t bytes) {
     if (begin == nullptr) return -1;
-    const std::uint64_t size = (bytes + kPage - 1) / kPage * kPage;
+    const std::size_t size = HostSize(bytes + kPage - 1) / kPage * kPage;
     EXPECT_TRUE(IsZero(begin, size)) << "a block that is handed out is zero";
     std::memset(begin, 0xaa, size);
     live_.push_back({begin, ByteCount{bytes}});
@@ -206,7 +206,7 @@ TEST_F(SbrkAllocatorTest, SizesThatWrapAreRefused) {
        {~std::uint64_t{0}, ~std::uint64_t{0} - kPage + 1, ~std::uint64_t{0} - 2 * kPage,
         std::uint64_t{UINTPTR_MAX}, std::uint64_t{UINTPTR_MAX} - kPage,
         std::uint64_t{UINTPTR_MAX} - 3 * kPage,
-        UINTPTR_MAX - reinterpret_cast<std::uintptr_t>(allocator_->bloc()),
+        std::uint64_t{UINTPTR_MAX - reinterpret_cast<std::uintptr_t>(allocator_->bloc())},
         std::uint64_t{UINTPTR_MAX / 2}}) {
     EXPECT_EQ(allocator_->Allocate(ByteCount{size}).status.error_number, ENOMEM) << size;
     EXPECT_EQ(allocator_->Extend(ByteCount{size}).status.error_number, ENOMEM) << size;

@@ -76,7 +76,7 @@ class ScavengedRealHeap : public ScavengedHeap<MmapMemory> {
  protected:
   [[nodiscard]] ByteCount Resident() const {
     const ByteCount os_page = os_.page_size();
-    std::vector<unsigned char> pages(BytesOf(kPages).raw / os_page.raw);
+    std::vector<unsigned char> pages(HostSize(BytesOf(kPages).raw / os_page.raw));
     EXPECT_EQ(::mincore(Host(G::kHeapBasePage), BytesOf(kPages).raw, pages.data()), 0);
     const auto resident =
         std::count_if(pages.begin(), pages.end(), [](unsigned char p) { return (p & 1) != 0; });

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 
 #include "pagealloc/contract.h"
@@ -68,6 +69,12 @@ constexpr ByteCount& operator-=(ByteCount& a, ByteCount b) { return a = a - b; }
 constexpr ChunkIndex& operator++(ChunkIndex& at) { return at = at + ChunkCount{1}; }
 
 constexpr ByteCount BytesOf(PageCount n) { return ByteCount{n.raw << kPageBits}; }
+
+/// A number as the host counts bytes and entries: 32 bits on some hosts, and it fits (contract).
+constexpr std::size_t HostSize(std::uint64_t n) {
+  PA_EXPECT(n <= SIZE_MAX, n);
+  return static_cast<std::size_t>(n);
+}
 
 /// The pages [begin, end).
 struct PageRange {

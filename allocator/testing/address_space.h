@@ -1,7 +1,7 @@
 /// address_space.h: an OsMemory of addresses without memory, which says what it was asked.
 ///
 /// For what decides places and never touches them. Nothing is ever read or written at its
-/// addresses, so an address space of any machine runs on any other. log() is the sequence of calls
+/// addresses, so any place that the host's pointers can say will do. log() is the sequence of calls
 /// in words, sizes in KiB:
 ///
 ///   "reserve c000000000 65536", "commit c000000000 4096", "reserve c000000000 taken"
@@ -25,8 +25,8 @@ namespace pagealloc::testing {
 
 class AddressSpace final : public OsMemory {
  public:
-  /// Places for callers that do not ask for one begin at `anywhere`.
-  explicit AddressSpace(std::uint64_t anywhere = 0x7f0000000000) : anywhere_(anywhere) {}
+  /// Places for callers that do not ask for one begin at `anywhere`, an address of every host.
+  explicit AddressSpace(std::uint64_t anywhere = 0xc0000000) : anywhere_(anywhere) {}
 
   /// Somebody else's memory.
   void Occupy(std::uint64_t begin, std::uint64_t size) { taken_[begin] = begin + size; }

@@ -63,6 +63,7 @@ OsMemory::Reservation FakeMemory::Reserve(ByteCount size, std::byte* at) {
   PA_EXPECT(size.raw > 0 && size.raw % page_size_.raw == 0, size, page_size_);
   if (Refuse()) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
   if (at != nullptr) return {{OsCall::kReserve, EEXIST, size}, nullptr};  // no place is free
+  if (size.raw > SIZE_MAX - page_size_.raw) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
   // Untouched zero pages of a large block cost nothing, so 512 MiB of summaries are fine.
   const std::uint64_t alignment =
       std::max(page_size_.raw, std::min(std::bit_floor(size.raw), kMaxAlignment.raw));
@@ -71,7 +72,7 @@ OsMemory::Reservation FakeMemory::Reserve(ByteCount size, std::byte* at) {
   const auto mask = static_cast<std::uintptr_t>(alignment - 1);
   const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(memory) + mask) & ~mask;
   blocks_.emplace(begin, Block{static_cast<std::byte*>(memory),
-                               std::vector<bool>(size.raw / page_size_.raw, false)});
+                               std::vector<bool>(HostSize(size.raw / page_size_.raw), false)});
   reserved_ += size;
   Forbid(reinterpret_cast<void*>(begin), size.raw);
   return {OsStatus::Ok(), reinterpret_cast<std::byte*>(begin)};

@@ -49,7 +49,7 @@ TEST(FakeMemory, LazilyReleasedMemoryIsHalfLost) {
   const ByteCount size{4 * kPage.raw};
   std::byte* const memory = ReserveOrDie(os, size);
   ASSERT_TRUE(os.Commit(memory, size).ok());
-  std::memset(memory, 1, size.raw);
+  std::memset(memory, 1, HostSize(size.raw));
   ASSERT_TRUE(os.ReleaseLazily(memory, size).ok());
   for (std::uint64_t i = 0; i < 4; ++i)
     EXPECT_EQ(AllZero(memory + i * kPage.raw, kPage), i % 2 == 0);
@@ -133,7 +133,7 @@ TEST(FakeMemory, RefusesOnceWhenAskedTo) {
 // Memory comes from the heap of the process: it cannot offer a place that the caller chose.
 TEST(FakeMemory, NoExactPlaceIsFree) {
   FakeMemory os(kPage);
-  EXPECT_EQ(os.Reserve(kPage, reinterpret_cast<std::byte*>(0xc000000000)).status.error_number,
+  EXPECT_EQ(os.Reserve(kPage, reinterpret_cast<std::byte*>(0x40000000)).status.error_number,
             EEXIST);
 }
 

@@ -29,11 +29,11 @@ namespace internal {
 inline FreeRuns CountRuns(std::span<const std::uint8_t> free, std::uint64_t begin,
                           std::uint64_t end) {
   std::uint64_t start = 0;
-  while (begin + start < end && free[begin + start] != 0) ++start;
+  while (begin + start < end && free[HostSize(begin + start)] != 0) ++start;
   std::uint64_t longest = 0;
   std::uint64_t run = 0;
   for (std::uint64_t i = begin; i < end; ++i) {
-    run = free[i] != 0 ? run + 1 : 0;
+    run = free[HostSize(i)] != 0 ? run + 1 : 0;
     longest = std::max(longest, run);
   }
   return {PageCount{start}, PageCount{longest}, PageCount{run}};
@@ -203,7 +203,8 @@ template <Layout L, class Counters>
     while (hole < end) {
       const std::uint64_t stop = std::min(end, (hole / kBlockChunks + 1) * kBlockChunks);
       const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{hole});
-      if (chunk != nullptr && !internal::AllZero(std::as_bytes(std::span(chunk, stop - hole)))) {
+      if (chunk != nullptr &&
+          !internal::AllZero(std::as_bytes(std::span(chunk, HostSize(stop - hole))))) {
         return Violation(3, "a bitmap outside the heap is not zero: chunks", {hole, stop});
       }
       hole = stop;

@@ -40,9 +40,9 @@ void PageMap::Grow(PageRange range) {
   PA_EXPECT(CanGrow(range), range.begin, range.end);
   const std::uint64_t first = range.begin.raw / chunk_pages_;
   const std::uint64_t count = range.size().raw / chunk_pages_;
-  std::vector<Chunk> added(count);
+  std::vector<Chunk> added(HostSize(count));
   for (std::uint64_t i = 0; i < count; ++i) {
-    added[i] = Chunk{first + i, chunk_pages_, nullptr, Page::kFreeScavenged, 0};
+    added[HostSize(i)] = Chunk{first + i, chunk_pages_, nullptr, Page::kFreeScavenged, 0};
   }
   chunks_.insert(chunks_.begin() + static_cast<std::ptrdiff_t>(LowerBound(first)),
                  std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
@@ -55,7 +55,7 @@ void PageMap::Grow(PageRange range) {
 PageMap::Page PageMap::At(PageOffset page) const {
   const Chunk* const chunk = ChunkOf(page);
   PA_EXPECT(chunk != nullptr, page);
-  return chunk->pages ? chunk->pages[page.raw % chunk_pages_] : chunk->all;
+  return chunk->pages ? chunk->pages[HostSize(page.raw % chunk_pages_)] : chunk->all;
 }
 
 /// Sets pages [begin, end) of a chunk, and all counts.
@@ -64,8 +64,8 @@ void PageMap::Fill(Chunk& chunk, std::uint64_t begin, std::uint64_t end, Page st
   std::uint64_t were_scavenged = 0;
   if (chunk.pages) {
     for (std::uint64_t i = begin; i < end; ++i) {
-      were_free += chunk.pages[i] != Page::kAllocated ? 1U : 0U;
-      were_scavenged += chunk.pages[i] == Page::kFreeScavenged ? 1U : 0U;
+      were_free += chunk.pages[HostSize(i)] != Page::kAllocated ? 1U : 0U;
+      were_scavenged += chunk.pages[HostSize(i)] == Page::kFreeScavenged ? 1U : 0U;
     }
   } else {
     were_free = chunk.all != Page::kAllocated ? end - begin : 0;
@@ -76,7 +76,8 @@ void PageMap::Fill(Chunk& chunk, std::uint64_t begin, std::uint64_t end, Page st
     chunk.all = state;
   } else {
     if (!chunk.pages) {
-      chunk.pages = std::make_unique_for_overwrite<Page[]>(chunk_pages_);  // NOLINT(*-c-arrays)
+      chunk.pages =
+          std::make_unique_for_overwrite<Page[]>(HostSize(chunk_pages_));  // NOLINT(*-c-arrays)
       std::fill_n(chunk.pages.get(), chunk_pages_, chunk.all);
     }
     std::fill(chunk.pages.get() + begin, chunk.pages.get() + end, state);
@@ -113,7 +114,7 @@ void PageMap::MoveCursorUp() const {
     std::uint64_t i = cursor_.raw > chunk_begin ? cursor_.raw - chunk_begin : 0;
     if (chunk.pages) {
       const std::uint64_t from = i;
-      while (chunk.pages[i] == Page::kAllocated) ++i;
+      while (chunk.pages[HostSize(i)] == Page::kAllocated) ++i;
       byte_visits_ += i - from + 1;
     }
     cursor_ = PageOffset{chunk_begin + i};
@@ -141,7 +142,7 @@ std::optional<PageOffset> PageMap::Find(PageCount want) const {
       run += chunk_pages_;
     } else {
       for (std::uint64_t i = 0; i < chunk_pages_; ++i) {
-        run = chunk.pages[i] == Page::kAllocated ? 0 : run + 1;
+        run = chunk.pages[HostSize(i)] == Page::kAllocated ? 0 : run + 1;
         if (run == want.raw) {
           byte_visits_ += i + 1;
           return PageOffset{chunk_begin + i + 1 - run};
@@ -246,7 +247,8 @@ PageMap::Block PageMap::PeekBlock(PageOffset first) const {
   PA_EXPECT(first.raw % kBlockPages == 0 && chunk != nullptr, first);
   Block block{first, 0, 0};
   for (std::uint64_t i = 0; i < kBlockPages; ++i) {
-    const Page state = chunk->pages ? chunk->pages[first.raw % chunk_pages_ + i] : chunk->all;
+    const Page state =
+        chunk->pages ? chunk->pages[HostSize(first.raw % chunk_pages_ + i)] : chunk->all;
     if (state != Page::kAllocated) block.pages |= std::uint64_t{1} << i;
     if (state == Page::kFreeScavenged) block.scavenged |= std::uint64_t{1} << i;
   }
@@ -344,7 +346,9 @@ PageMap::Runs PageMap::RunsOf(PageRange range) const {
     if (!chunk.pages) {
       add(end - begin, chunk.all != Page::kAllocated);
     } else {
-      for (std::uint64_t i = begin; i < end; ++i) add(1, chunk.pages[i] != Page::kAllocated);
+      for (std::uint64_t i = begin; i < end; ++i) {
+        add(1, chunk.pages[HostSize(i)] != Page::kAllocated);
+      }
       byte_visits_ += end - begin;
     }
   }
@@ -366,7 +370,9 @@ PageMap::Counts PageMap::CountsOf(PageRange range) const {
       counts[static_cast<std::size_t>(chunk.all)] += end - begin;
       continue;
     }
-    for (std::uint64_t i = begin; i < end; ++i) ++counts[static_cast<std::size_t>(chunk.pages[i])];
+    for (std::uint64_t i = begin; i < end; ++i) {
+      ++counts[static_cast<std::size_t>(chunk.pages[HostSize(i)])];
+    }
     byte_visits_ += end - begin;
   }
   return {PageCount{counts[static_cast<std::size_t>(Page::kAllocated)]},

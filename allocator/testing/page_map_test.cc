@@ -26,8 +26,8 @@ PageMap Drawn(const std::string& picture) {
   map.Grow(Pages(0, chunks * 64));
   (void)map.AllocateRange(Pages(0, chunks * 64));
   for (std::uint64_t i = 0; i < picture.size(); ++i) {
-    if (picture[i] == '.') map.Free(Pages(i, 1));
-    if (picture[i] == 's') {
+    if (picture[HostSize(i)] == '.') map.Free(Pages(i, 1));
+    if (picture[HostSize(i)] == 's') {
       map.ReturnBlock(
           {PageOffset{i / 64 * 64}, std::uint64_t{1} << (i % 64), std::uint64_t{1} << (i % 64)});
     }

@@ -1,13 +1,30 @@
-# pagealloc_add_test(NAME SOURCES... [LIBS libs...] [LABELS labels...] [TIMEOUT seconds])
-# A GoogleTest program, one ctest entry for the whole program.
+# pagealloc_add_test(NAME SOURCES... [LIBS libs...] [LABELS labels...] [TIMEOUT seconds]
+#                    [HOST_BITS bits])
+# A GoogleTest program, one ctest entry for the whole program. Where addresses are narrower than
+# HOST_BITS it is not built, and ctest names it among the tests that did not run.
 #
 # Labels that tools/test knows: "optimised" (too long, or without meaning, under sanitizers),
-# "threads" (run under ThreadSanitizer), "corpus" (replay of corpora/: run in every preset).
+# "threads" (run under ThreadSanitizer), "corpus" (replay of corpora/: run in every preset), "heavy"
+# (takes a minute to compile, and says little about the host: not in the target m32_tests).
+#
+# PAGEALLOC_GTEST_SOURCE: GoogleTest is built from there. Debian's library is for its own architecture.
+if(PAGEALLOC_TESTS AND PAGEALLOC_GTEST_SOURCE)
+  set(INSTALL_GTEST OFF)
+  add_subdirectory(${PAGEALLOC_GTEST_SOURCE} googletest EXCLUDE_FROM_ALL SYSTEM)
+elseif(PAGEALLOC_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()
 add_custom_target(thread_tests COMMENT "Building the tests that have threads")
+add_custom_target(m32_tests COMMENT "Building the tests that are not labelled heavy")
 
 function(pagealloc_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LIBS;LABELS")
-  find_package(GTest 1.12 REQUIRED)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;HOST_BITS" "LIBS;LABELS")
+  math(EXPR host_bits "8 * ${CMAKE_SIZEOF_VOID_P}")
+  if(arg_HOST_BITS GREATER host_bits)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES DISABLED TRUE)
+    return()
+  endif()
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${arg_LIBS} pagealloc_build_options GTest::gmock
                         GTest::gtest_main)
@@ -19,5 +36,8 @@ function(pagealloc_add_test name)
     ENVIRONMENT "GTEST_BRIEF=1;UBSAN_OPTIONS=print_stacktrace=1")
   if("threads" IN_LIST arg_LABELS)
     add_dependencies(thread_tests ${name})
+  endif()
+  if(NOT "heavy" IN_LIST arg_LABELS)
+    add_dependencies(m32_tests ${name})
   endif()
 endfunction()

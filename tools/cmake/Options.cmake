@@ -1,9 +1,11 @@
 # What is built. A guest that adds this project with add_subdirectory gets the library only.
 option(PAGEALLOC_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(PAGEALLOC_BENCHMARKS "Build the micro-benchmarks beside the code" ${PROJECT_IS_TOP_LEVEL})
 option(PAGEALLOC_HARNESS "Build pagealloc-bench" ${PROJECT_IS_TOP_LEVEL})
 option(PAGEALLOC_FUZZ "Build the corpus replay programs, and with clang the fuzz targets"
        ${PROJECT_IS_TOP_LEVEL})
 option(PAGEALLOC_CHECKED "Check the library's own invariants (PA_ASSERT) in this build" OFF)
+set(PAGEALLOC_GTEST_SOURCE "" CACHE PATH "Build GoogleTest from this folder instead of finding it")
 set(PAGEALLOC_SANITIZE "" CACHE STRING "Sanitizers for the whole build, as -fsanitize= takes them")
 
 # Options of this project's own targets; never exported.

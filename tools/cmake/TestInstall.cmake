@@ -1,5 +1,6 @@
 # cmake -D BUILD=... -D WORK=... -D CONSUMER=... -D CHECKED=0|1 -D GENERATOR=... -D COMPILER=...
-#       -D FLAGS=... -D PKG_CONFIG=... -P TestInstall.cmake
+#       -D ARCH=... -D FLAGS=... -D PKG_CONFIG=... -P TestInstall.cmake
+# ARCH: flags of every compilation, -m32; FLAGS: those of C++ besides.
 # Installs the library from BUILD, builds and runs the project CONSUMER against it: all of it with
 # find_package(), and its single files with what pkg-config says.
 
@@ -14,7 +15,8 @@ file(RENAME ${WORK}/staged ${WORK}/moved)
 
 step(${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/build -G ${GENERATOR}
      -D CMAKE_PREFIX_PATH=${WORK}/moved -D CMAKE_FIND_USE_PACKAGE_REGISTRY=OFF
-     -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_CXX_FLAGS=${FLAGS})
+     -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_C_FLAGS=${ARCH} -D "CMAKE_CXX_FLAGS=${ARCH} ${FLAGS}")
+separate_arguments(ARCH UNIX_COMMAND "${ARCH}")
 file(STRINGS ${WORK}/build/CMakeCache.txt found REGEX "^pagealloc_DIR:")
 file(STRINGS ${WORK}/build/CMakeCache.txt C_COMPILER REGEX "^CMAKE_C_COMPILER:")
 string(REGEX REPLACE "^[^=]*=" "" C_COMPILER "${C_COMPILER}")
@@ -40,14 +42,14 @@ if(NOT cflags MATCHES "-DPAGEALLOC_CHECKED=${CHECKED}")
   message(FATAL_ERROR "pkg-config --cflags: ${cflags}")
 endif()
 foreach(name heap.cc pmr.cc)
-  step(${COMPILER} -std=c++20 ${FLAGS} ${CONSUMER}/${name} -o ${WORK}/build/by_pkg_config ${cflags} ${libs})
+  step(${COMPILER} -std=c++20 ${ARCH} ${FLAGS} ${CONSUMER}/${name} -o ${WORK}/build/by_pkg_config ${cflags} ${libs})
   step(${WORK}/build/by_pkg_config)
 endforeach()
 # Without sanitizers the C compiler links it, which shows that the package names all it needs.
-step(${C_COMPILER} -std=c11 -pedantic -c ${CONSUMER}/heap.c -o ${WORK}/build/heap_c.o ${cflags})
-set(linker ${C_COMPILER})
+step(${C_COMPILER} ${ARCH} -std=c11 -pedantic -c ${CONSUMER}/heap.c -o ${WORK}/build/heap_c.o ${cflags})
+set(linker ${C_COMPILER} ${ARCH})
 if(FLAGS)
-  set(linker ${COMPILER} ${FLAGS})
+  set(linker ${COMPILER} ${ARCH} ${FLAGS})
 endif()
 step(${linker} ${WORK}/build/heap_c.o -o ${WORK}/build/by_pkg_config ${libs})
 step(${WORK}/build/by_pkg_config)
