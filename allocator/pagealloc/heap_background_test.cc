@@ -82,6 +82,55 @@ TEST_F(HeapBackground, LimitBoundsResidentPages) {
   }));
 }
 
+/// Keeps whoever gives memory back waiting, 5 seconds at most.
+class GatedMemory final : public OsMemory {
+ public:
+  using OsMemory::Reserve;
+  [[nodiscard]] ByteCount page_size() const override { return os_.page_size(); }
+  Reservation Reserve(ByteCount size, std::byte* at) override { return os_.Reserve(size, at); }
+  OsStatus Commit(std::byte* begin, ByteCount size) override { return os_.Commit(begin, size); }
+  OsStatus Release(std::byte* begin, ByteCount size) override {
+    waiting = true;
+    for (int i = 0; i < 1000 && !open; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    waited_in_vain = waited_in_vain || !open;
+    return os_.Release(begin, size);
+  }
+  OsStatus Fault(std::byte* begin, ByteCount size) override { return os_.Fault(begin, size); }
+  OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override {
+    return os_.HintHugePages(begin, size, want);
+  }
+  OsStatus Unreserve(std::byte* begin, ByteCount size) override {
+    return os_.Unreserve(begin, size);
+  }
+
+  std::atomic<bool> waiting = false;
+  std::atomic<bool> open = false;
+  std::atomic<bool> waited_in_vain = false;
+
+ private:
+  MmapMemory os_;
+};
+
+TEST(HeapBackgroundLocks, OthersAllocateWhileTheSystemTakesMemory) {
+  GatedMemory os;
+  Heap<> heap;
+  ASSERT_TRUE(heap.Init(os, {.caches = 1}).ok());
+  const HeapAllocation used = heap.Allocate(PageCount{512});
+  ASSERT_TRUE(used.ok());
+  heap.Free(used.memory, used.pages);
+  BackgroundScavenger background(heap, {.limit = ByteCount{0}, .cpu_share = 1, .idle_ns = kMs});
+  ASSERT_TRUE(background.Start().ok());
+  ASSERT_TRUE(Eventually([&] { return os.waiting.load(); }));
+  EXPECT_TRUE(heap.Allocate(PageCount{100}).ok());
+  EXPECT_TRUE(heap.Allocate(PageCount{1}).ok());
+  static_cast<void>(heap.Stats());
+  os.open = true;
+  background.Stop();
+  EXPECT_FALSE(os.waited_in_vain) << "somebody waited for the lock";
+}
+
 TEST_F(HeapBackground, ChildOfAForkHasNoThreadAndMayStartOne) {
   MakeIdle();
   auto background = std::make_unique<Background>(*heap_, ScavengePolicy{.idle_ns = 60'000 * kMs});

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
@@ -264,6 +265,39 @@ TEST_F(HeapWithHugePages, MetadataOnRequest) {
   ASSERT_TRUE(heap_->Allocate(PageCount{1}).ok());
   EXPECT_EQ(heap_->Stats().metadata_huge_page_hints, 1u);
   EXPECT_EQ(Counts(), HugePageCounts{}) << "the heap's own memory is another matter";
+}
+
+/// Bytes of huge pages in this process.
+std::uint64_t HugeBytes() {
+  std::ifstream file("/proc/self/smaps_rollup");
+  for (std::string word; file >> word;) {
+    std::uint64_t kib = 0;
+    if (word == "AnonHugePages:" && file >> kib) return kib << 10;
+  }
+  return 0;
+}
+
+// Pages that were written one by one are small ones, until the chunk is dense.
+TEST(HeapHugePagesOnTheRealSystem, DenseChunkIsMadeHuge) {
+  MmapMemory os;
+  const auto heap = std::make_unique<Heap<>>();
+  ASSERT_TRUE(heap->Init(os, {.caches = 0, .huge_pages = HugePageUse::kDenseChunks}).ok());
+  const std::uint64_t before = HugeBytes();
+  std::vector<std::byte*> pages;
+  for (std::uint64_t i = 0; i < 512; ++i) {
+    const HeapAllocation got = heap->Allocate(PageCount{1});
+    ASSERT_TRUE(got.ok());
+    std::memset(got.memory, static_cast<int>(i % 251), kPageBytes.raw);
+    pages.push_back(got.memory);
+    if (i == 400) {
+      EXPECT_EQ(HugeBytes(), before);
+    }
+  }
+  for (std::uint64_t i = 0; i < 512; ++i) {
+    ASSERT_EQ(pages[i][i], static_cast<std::byte>(i % 251)) << "contents stay";
+  }
+  if (heap->Stats().huge_pages.collapses == 0) GTEST_SKIP() << "this kernel makes none";
+  EXPECT_GE(HugeBytes() - before, std::uint64_t{4} << 20);
 }
 
 // The kernel may refuse (no huge page left, none at all); contents stay whatever it does.
