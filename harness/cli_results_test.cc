@@ -245,6 +245,26 @@ TEST_F(CliResults, AClosedPipeEndsQuietly) {
   }
 }
 
+// A results file that got the number of a closed stream would also get its notes.
+TEST_F(CliResults, AStreamThatIsClosedAtTheStartDoesNotSpillIntoTheResults) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  for (const int stream : {0, 1, 2}) {
+    CallOptions options;
+    options.closed_stream = stream;
+    const std::string out = "out" + std::to_string(stream) + ".csv";
+    const Ended ended = Bench(Quick({"replay", "small.pagetrace", "-o", out, "-v"}), options);
+    // Closed standard output cannot take the table: that is told, and the file is whole.
+    EXPECT_EQ(ended.exit_status, stream == 1 ? 4 : 0) << stream << ended.err;
+    const std::string csv = ReadFile(out);
+    EXPECT_THAT(csv, StartsWith("schema,run_id,")) << stream;
+    EXPECT_THAT(csv, Not(HasSubstr("small | "))) << stream;
+    EXPECT_GT(RowsOf(csv).size(), 10U);
+  }
+  CallOptions options;
+  options.closed_stream = 0;
+  EXPECT_EQ(Bench({"replay", "-"}, options).exit_status, 4);
+}
+
 TEST_F(CliResults, AFullDiskBehindStandardOutputIsAFileError) {
   CallOptions options;
   options.stdout_path = "/dev/full";

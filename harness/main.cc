@@ -1,4 +1,6 @@
 // main.cc: wiring and exit status only.
+#include <fcntl.h>
+
 #include <csignal>
 #include <string>
 #include <vector>
@@ -15,6 +17,17 @@ namespace {
 
 using namespace pagealloc::bench;  // NOLINT(google-build-using-namespace): this file is their user
 
+// A file opened while 0, 1 or 2 are free would get that number, and then the notes that are meant
+// for stderr. What stands in for a closed stream refuses reads or writes just as the closed one
+// would.
+void HoldStandardStreams() {
+  for (const int stream : {0, 1, 2}) {
+    if (fcntl(stream, F_GETFD) < 0) {
+      static_cast<void>(open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY));
+    }
+  }
+}
+
 int Main(const std::vector<std::string>& arguments) {
   absl::StatusOr<Command> command = ParseCli(arguments);
   if (!command.ok()) {
@@ -30,6 +43,7 @@ int Main(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  HoldStandardStreams();
   // A reader that has seen enough, and a limit on the size of files, are errors of a write.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
