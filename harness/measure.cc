@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -110,10 +113,35 @@ absl::Status Measurement::DescribeMachine() {
 // 1.3 GB); beyond, a workload is made twice rather than the machine run out of memory.
 constexpr std::size_t kOpsKept = 20'000'000;
 
+// What a path leads to, so that two names of one file are known as such.
+std::string RealPath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return path == "-" || error ? path : real.string();
+}
+
+// Another trace of the same base name is known by its path, or where even that is taken by a number
+// behind it: rows of two traces must be told apart.
+std::string UnusedName(const std::string& name, const std::string& path,
+                       std::set<std::string>& used) {
+  if (used.insert(name).second) return name;
+  if (used.insert(path).second) return path;
+  std::size_t number = 2;
+  while (!used.insert(absl::StrCat(path, "#", number)).second) ++number;
+  return absl::StrCat(path, "#", number);
+}
+
 absl::Status Measurement::Load() {
+  std::set<std::string> files;
+  std::set<std::string> names;
   for (const std::string& path : options_.traces) {
+    if (!files.insert(RealPath(path)).second) {
+      console_.Note(absl::StrCat("note: ", path, " was named twice; it runs once"));
+      continue;
+    }
     absl::StatusOr<Source> source = LoadTrace(path);
     if (!source.ok()) return source.status();
+    source->columns.workload = UnusedName(source->columns.workload, path, names);
     sources_.push_back(*std::move(source));
   }
   std::size_t ops = 0;
@@ -169,11 +197,11 @@ absl::Status Measurement::AddCells(std::size_t source_index) {
       cell.columns.suite = options_.suite;
       cell.columns.allocator = allocator;
       cell.columns.layout = layout;
+      // Traces have names of their own, but -p may spell one parameter set in two ways.
       const bool known = std::any_of(cells_.begin(), cells_.end(), [&cell](const Cell& other) {
         return other.columns == cell.columns;
       });
       if (known) {
-        // Rows could not be told apart.
         console_.Note(absl::StrCat("note: ", Title(cell), " was named twice; it runs once"));
       } else {
         cells_.push_back(std::move(cell));
