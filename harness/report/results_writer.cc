@@ -106,8 +106,9 @@ class ResultsWriter::File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  /// Opens it empty, and locks it until it is closed, so that two runs never share it.
-  absl::Status Open() {
+  /// Opens it empty, and locks it until it is closed, so that two runs never share it. What an
+  /// older run left in it goes only with `replace`.
+  absl::Status Open(bool replace) {
     descriptor_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor_ < 0) return SystemRefused(path_, errno);
     struct stat opened {};
@@ -120,6 +121,11 @@ class ResultsWriter::File {
                      "Wait for it, or use another name with -o.");
     }
     was_there_ = opened.st_size > 0;
+    if (was_there_ && !replace) {
+      return Exists(path_, "It has the " + std::to_string(opened.st_size) +
+                               " bytes that an interrupted run left. Rename it to keep them, or "
+                               "replace it with --force.");
+    }
     if (was_there_ && ftruncate(descriptor_, 0) != 0) return SystemRefused(path_, errno);
     return absl::OkStatus();
   }
@@ -182,12 +188,12 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
   }
 
   auto results = std::make_unique<File>(writer->partial_path_);
-  if (absl::Status status = results->Open(); !status.ok()) return status;
+  if (absl::Status status = results->Open(force); !status.ok()) return status;
   if (results->was_there()) {
     writer->note_ = "replaced " + results->path() + ", which an interrupted run had left";
   }
   auto environment = std::make_unique<File>(writer->environment_path_ + ".partial");
-  absl::Status status = environment->Open();
+  absl::Status status = environment->Open(true);  // it goes with the results, which are gone
   if (status.ok()) status = environment->Append(ToJson(report.environment));
   if (status.ok()) status = environment->Sync();
   writer->results_ = std::move(results);

@@ -28,7 +28,8 @@ class ResultsWriter {
   ///
   /// Errors, each with what, where, why and what to do; only the code matters to callers:
   ///   InvalidArgument  the name ends neither in .csv nor in .csv.zst (bad usage)
-  ///   AlreadyExists    the file or its .env.json exists and `force` is not set
+  ///   AlreadyExists    the file, its .env.json, or a .partial with rows of an older run exists,
+  ///                    and `force` is not set
   ///   any other        the system refused: missing folder, no permission, disk full, a folder or
   ///                    device of that name, another process is writing the same results
   static absl::StatusOr<std::unique_ptr<ResultsWriter>> Create(const std::string& path,

@@ -186,9 +186,20 @@ TEST_F(InFolder, AFileThatAppearsDuringTheRunIsKeptAndSoAreTheRows) {
   EXPECT_EQ(ReadFile(At("a.csv.partial")), TextOf(1));
 }
 
-TEST_F(InFolder, AnOlderPartialFileIsReplacedAndTheNoteSaysSo) {
+TEST_F(InFolder, WhatAnInterruptedRunLeftIsKeptUnlessForced) {
+  Put("a.csv.partial", "precious");
+  const absl::Status status = FailToCreate(At("a.csv"));
+  EXPECT_TRUE(absl::IsAlreadyExists(status)) << status;
+  EXPECT_EQ(Message(status), "cannot write results: " + At("a.csv.partial") +
+                                 ": the file exists. It has the 8 bytes that an interrupted run "
+                                 "left. Rename it to keep them, or replace it with --force.");
+  EXPECT_EQ(ReadFile(At("a.csv.partial")), "precious");
+  EXPECT_THAT(Names(), UnorderedElementsAre("a.csv.partial"));
+}
+
+TEST_F(InFolder, AnOlderPartialFileIsReplacedByForceAndTheNoteSaysSo) {
   Put("a.csv.partial", std::string(100'000, 'x'));
-  auto writer = MustCreate("a.csv");
+  auto writer = MustCreate("a.csv", true);
   EXPECT_EQ(writer->note(),
             "replaced " + At("a.csv.partial") + ", which an interrupted run had left");
   EXPECT_EQ(ReadFile(At("a.csv.partial")), TextOf(0));
