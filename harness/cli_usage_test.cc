@@ -1,6 +1,7 @@
 // What a user is told by the real program: refusals, help, lists; and that every workload runs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -64,8 +64,11 @@ class Measurement {
   absl::Status DescribeMachine();
   absl::Status Load();
   absl::Status AddCells(std::size_t source_index);
+  void SayWhatIsChecked(const Source& source);
   std::string Plan() const;
+  absl::Status PrepareFiles();
   absl::Status OpenFile();
+  absl::Status SaveHistograms() const;
   absl::Status CheckAll();
   absl::Status CheckCell(Cell& cell);
   absl::Status TimeAll();
@@ -152,6 +155,7 @@ absl::Status Measurement::Load() {
   }
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     if (absl::Status status = AddCells(i); !status.ok()) return status;
+    SayWhatIsChecked(sources_[i]);
     ops += sources_[i].program.ops.size();
     if (sources_[i].workload && sources_.size() > 1 && ops > kOpsKept) sources_[i].ReleaseProgram();
   }
@@ -209,6 +213,16 @@ absl::Status Measurement::AddCells(std::size_t source_index) {
     }
   }
   return absl::OkStatus();
+}
+
+void Measurement::SayWhatIsChecked(const Source& source) {
+  const std::size_t ops = source.program.ops.size();
+  if (!options_.verify || source.judgement.judged == ops) return;
+  const std::string checked =
+      absl::StrCat("first ", source.judgement.judged, " of ", ops, " operations");
+  console_.Note(absl::StrCat("note: ", source.Title(), ": the model checks the ", checked,
+                             "; the rest would take it too long"));
+  report_.environment.config.emplace_back(absl::StrCat("verified ", source.Title()), checked);
 }
 
 std::string Measurement::Plan() const {

@@ -159,7 +159,7 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
     result.work->summary_visits -= before->summary_visits;
     result.work->summary_updates -= before->summary_updates;
   }
-  if (verify) {
+  if (verify && judgement.judged == program.ops.size()) {
     result.mismatch = CheckStatistics(program.ops.size(), stage->subject().stats(), judgement);
   }
   result.metadata_bytes = stage->subject().metadata().committed.raw;

@@ -125,7 +125,8 @@ class Runner {
     for (std::size_t i = begin; i < end; ++i) {
       Outcome result;
       if (!Step(ops_[i], hash_, result)) return false;
-      const Outcome* model = judgement == nullptr ? nullptr : &judgement->outcomes[i];
+      const bool judged = judgement != nullptr && i < judgement->judged;
+      const Outcome* model = judged ? &judgement->outcomes[i] : nullptr;
       mismatch = CheckResult(ops_[i], i, result, model);
       if (mismatch) return true;
       TouchNew();

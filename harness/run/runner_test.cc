@@ -160,6 +160,21 @@ class ForgetsAPage : public ReferenceAllocator<LinuxAmd64> {
   }
 };
 
+TEST(Runner, WhatTheModelDidNotJudgeIsComparedWithTheTraceOnly) {
+  const Program program = Parsed("g 0 512\na 1 3\na 2 3 = 9\n");
+  Judgement judgement = Judged(program);
+  judgement.outcomes[1].first = 5;  // not what comes
+  judgement.judged = 1;
+  ReferenceAllocator<LinuxAmd64> subject;
+  HeapState runs(program.id_count);
+  Runner<LinuxAmd64, ReferenceAllocator<LinuxAmd64>> runner(subject, program, runs, nullptr, false,
+                                                            0);
+  std::optional<Mismatch> mismatch;
+  ASSERT_TRUE(runner.Check(0, program.ops.size(), &judgement, mismatch));
+  ASSERT_TRUE(mismatch.has_value());
+  EXPECT_EQ(mismatch->op, 2U);
+}
+
 TEST(Runner, StatisticsThatDifferAtTheEndAreFound) {
   const Program program = Parsed("g 0 512\na 1 2\n");
   const auto mismatch = CheckWhole<LinuxAmd64, ForgetsAPage>(program, Judged(program));

@@ -1,5 +1,7 @@
 #include "harness/run/source.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -70,9 +72,21 @@ absl::StatusOr<Source> LoadTrace(const std::string& path) {
 }
 
 absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
+  // The kernel promises more memory than there is, and ends whoever uses it; so ask beforehand.
+  const auto memory = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  constexpr std::uint64_t kBytesAnOp = sizeof(Op) + sizeof(Outcome);
+  if (!request.smoke && request.ops > memory / kBytesAnOp) {
+    return EnvironmentError(absl::StrCat(request.ops, " operations need ", kBytesAnOp,
+                                         " bytes each, and this machine has ", memory >> 30,
+                                         " GiB of memory. Give fewer with --ops, and repeat with "
+                                         "--reps."));
+  }
   OrProblem<Program> program = MakeWorkload(request);
   if (!program.ok()) return UsageError(program.error().sentence);
-  Result<Judgement, TraceError> judgement = Judge(program.value());
+  // Minutes of the model's work; what it leaves out is said (Measurement::SayWhatIsChecked).
+  constexpr std::uint64_t kMostByteVisits = 100'000'000'000;
+  Result<Judgement, TraceError> judgement = Judge(program.value(), kMaxJudgedHeap, kMostByteVisits);
   if (!judgement.ok()) {
     return absl::InternalError(
         absl::StrCat("the generator of ", request.name,

@@ -41,7 +41,7 @@ struct Source {
 /// Reads, parses and judges a trace; refuses records that need a scavenger.
 absl::StatusOr<Source> LoadTrace(const std::string& path);
 
-/// Makes and judges a workload.
+/// Makes and judges a workload. EnvironmentError: the machine has too little memory for it.
 absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request);
 
 /// Whether a program may run on a layout, which must exist (contract).

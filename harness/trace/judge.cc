@@ -37,9 +37,10 @@ std::string Text(std::uint64_t number) { return std::to_string(number); }
 /// The one pass over a program.
 class Judging {
  public:
-  Judging(const Program& program, PageCount max_heap)
+  Judging(const Program& program, PageCount max_heap, std::uint64_t max_visits)
       : program_(program),
         max_heap_(max_heap),
+        max_visits_(max_visits),
         // Growth is checked against the program's chunk here; the model's only has to divide it.
         model_(program.chunk_pages.raw % kDefaultChunkPages.raw == 0 ? kDefaultChunkPages
                                                                      : PageCount{kBlockPages}),
@@ -55,12 +56,15 @@ class Judging {
         return TraceError{program_.PositionOf(op), illegal->reason, std::string(illegal->advice)};
       }
       judgement_.peak_in_use = std::max(judgement_.peak_in_use, model_.in_use());
+      ++judgement_.judged;
+      if (program_.explicit_growth && model_.byte_visits() > max_visits_) break;
     }
     judgement_.heap_end = heap_end();
     judgement_.grown = model_.grown();
     judgement_.in_use = model_.in_use();
     judgement_.scavenged = model_.scavenged_free();
     judgement_.byte_visits = model_.byte_visits();
+    FollowGrowth();
     return std::move(judgement_);
   }
 
@@ -135,6 +139,19 @@ class Judging {
     model_.Grow(range);
     if (heap_end() > before) judgement_.growth.push_back({op_index_, heap_end()});
     return std::nullopt;
+  }
+
+  /// Where the heap ends after the operations that the model does not execute.
+  void FollowGrowth() {
+    for (std::size_t i = judgement_.judged; i < program_.ops.size(); ++i) {
+      const Op& op = program_.ops[i];
+      if (op.kind != OpKind::kGrow) continue;
+      judgement_.grown += op.count;
+      const TraceOffset end{op.at.raw + op.count.raw};
+      if (end <= judgement_.heap_end) continue;
+      judgement_.heap_end = end;
+      judgement_.growth.push_back({i, end});
+    }
   }
 
   /// Growth on demand: what an operation that found nothing asks for.
@@ -276,6 +293,7 @@ class Judging {
 
   const Program& program_;
   const PageCount max_heap_;
+  const std::uint64_t max_visits_;
   PageMap model_;
   std::vector<Id> ids_;
   const bool track_freed_;
@@ -295,9 +313,10 @@ std::string CacheText(std::uint64_t first, std::uint64_t mask) {
 
 }  // namespace
 
-Result<Judgement, TraceError> Judge(const Program& program, PageCount max_heap) {
+Result<Judgement, TraceError> Judge(const Program& program, PageCount max_heap,
+                                    std::uint64_t max_visits) {
   PA_EXPECT(program.explicit_growth || program.FirstOf({OpKind::kGrow}) == nullptr);
-  return Judging(program, max_heap).Run();
+  return Judging(program, max_heap, max_visits).Run();
 }
 
 Result<Judgement, TraceError> Judge(const ParsedTrace& trace, PageCount max_heap) {

@@ -46,11 +46,12 @@ struct Growth {
 };
 
 struct Judgement {
-  std::vector<Outcome> outcomes;  ///< one for each operation
+  std::vector<Outcome> outcomes;  ///< one for each operation; those from `judged` on say nothing
+  std::size_t judged = 0;         ///< operations that the model executed: all, unless too much work
   std::vector<Growth> growth;     ///< ascending in both fields
   TraceOffset heap_end;           ///< one past the highest page ever used; the heap does not shrink
   PageCount peak_in_use;
-  // At the end:
+  // At the end, or after `judged` operations:
   PageCount grown;
   PageCount in_use;
   PageCount scavenged;            ///< free pages that are scavenged
@@ -62,8 +63,13 @@ struct Judgement {
 inline constexpr PageCount kMaxJudgedHeap{std::uint64_t{1} << 30};
 
 /// Judges a program; the error is the first operation that is not legal.
-[[nodiscard]] Result<Judgement, TraceError> Judge(const Program& program,
-                                                  PageCount max_heap = kMaxJudgedHeap);
+///
+/// @param max_visits  of bytes by the model: beyond them it only follows the heap's growth through
+///                    the rest. For programs that are legal by construction and grow by kGrow only;
+///                    whoever else judges has no limit.
+[[nodiscard]] Result<Judgement, TraceError> Judge(
+    const Program& program, PageCount max_heap = kMaxJudgedHeap,
+    std::uint64_t max_visits = std::numeric_limits<std::uint64_t>::max());
 
 /// Judges a trace as read; the error is the first in the file, of form or of legality.
 [[nodiscard]] Result<Judgement, TraceError> Judge(const ParsedTrace& trace,
