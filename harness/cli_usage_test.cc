@@ -208,6 +208,22 @@ TEST_F(CliUsage, InspectPrintsFiguresForPeopleAndPrograms) {
   EXPECT_EQ(json[0]["peak_in_use"], 67);
 }
 
+TEST_F(CliUsage, InspectPrintsJsonOfATraceWhoseNameIsNotUtf8) {
+  WriteFile("\xff.pagetrace", kSmallTrace);
+  const Ended ended = Bench({"trace", "inspect", "\xff.pagetrace", "--format", "json"});
+  EXPECT_EQ(ended.exit_status, 0) << ended.err;
+  EXPECT_TRUE(nlohmann::json::parse(ended.out, nullptr, false).is_array());
+}
+
+TEST_F(CliUsage, MoreOperationsThanTheMachineHoldsAreRefusedWithAReason) {
+  const auto memory = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  if (memory > std::uint64_t{128} << 30) GTEST_SKIP() << "this machine holds them";
+  const Ended ended = Bench({"run", "-w", "hot", "--ops", "2147483648"});
+  EXPECT_EQ(ended.exit_status, 5) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("2147483648 operations need "));
+}
+
 // ---- Every workload, small, on every layout: so that none rots.
 
 class CliSmoke : public ProgramTest, public ::testing::WithParamInterface<std::string> {};

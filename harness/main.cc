@@ -2,6 +2,8 @@
 #include <fcntl.h>
 
 #include <csignal>
+#include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "harness/console.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/interrupts.h"
+#include "harness/run/status_codes.h"
 
 namespace {
 
@@ -40,6 +43,23 @@ int Main(const std::vector<std::string>& arguments) {
   return ExitStatus(status);
 }
 
+// What the library calls of all the above may throw is told as any other error.
+int Guarded(const std::vector<std::string>& arguments) {
+  absl::Status error;
+  try {
+    if (arguments.size() == 3 && arguments[1] == kRepetitionArgument) {
+      return ExitStatus(WriteResult(AnswerRepetition(arguments[2])));
+    }
+    return Main(arguments);
+  } catch (const std::bad_alloc&) {
+    error = OutOfMemoryError();
+  } catch (const std::exception& exception) {
+    error = absl::InternalError(std::string("unexpected exception: ") + exception.what());
+  }
+  PrintError(error);
+  return ExitStatus(error);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,9 +67,5 @@ int main(int argc, char** argv) {
   // A reader that has seen enough, and a limit on the size of files, are errors of a write.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  const std::vector<std::string> arguments(argv, argv + argc);
-  if (arguments.size() == 3 && arguments[1] == kRepetitionArgument) {
-    return ExitStatus(WriteResult(AnswerRepetition(arguments[2])));
-  }
-  return Main(arguments);
+  return Guarded({argv, argv + argc});
 }

@@ -310,6 +310,10 @@ class Reader {
       if (!fields.Take("VALUE", value)) return false;
     }
     const char* const end = value.data() + value.size();
+    if (value.ends_with('\r')) {
+      return fields.Fail("the line ends with two carriage returns",
+                         "End it with a line feed, or with one carriage return and a line feed.");
+    }
     program_.meta.emplace_back(key, std::string(begin, end));
     return true;
   }
