@@ -66,6 +66,35 @@ TEST_F(CliResults, ResultsFileHasEveryMetricOfEveryRepetitionAndItsEnvironmentBe
   EXPECT_EQ(environment["config"]["force"], "false");
 }
 
+TEST_F(CliResults, TheEnvironmentFileSaysWhatWasUsedNotWhatWasTyped) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  const Ended ended = Bench({"run", "-w", "hot,large", "-t", "small.pagetrace", "--smoke", "-l",
+                             "linux-386", "--label", "\xc3\xa9", "-o", "out.csv"});
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  const nlohmann::json config =
+      nlohmann::json::parse(ReadFile("out.env.json"), nullptr, false)["config"];
+  EXPECT_EQ(config["reps"], "1");
+  EXPECT_EQ(config["warmup"], "0");
+  EXPECT_EQ(config["heap"], "64MiB");
+  EXPECT_EQ(config["ops"], "2000");
+  EXPECT_EQ(config["processes"], "workloads re-executed, traces forked");
+  EXPECT_NE(config["cpu"], "auto");
+  EXPECT_NE(config["batch"], "auto");
+  EXPECT_EQ(config["label"], "\xc3\xa9");
+}
+
+TEST_F(CliResults, EveryRepetitionSaysHowManyOperationsASecondItMade) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  const Ended ended = Bench(Quick({"run", "-w", "churn", "--ops", "20000", "--heap", "16MiB", "-l",
+                                   "linux-386", "--timing", "batch", "--format", "csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  std::vector<std::string> stats;
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("metric") == "ops_per_s") stats.push_back(row.at("stat"));
+  }
+  EXPECT_THAT(stats, ElementsAre("value", "value", "fastest_quarter"));
+}
+
 TEST_F(CliResults, WithoutTimingThereAreTheExactMetricsOnly) {
   for (const char* verify : {"--verify", "--no-verify"}) {
     const Ended ended = Bench({"run", "-w", "churn", "--smoke", "--timing", "none", "--format",
@@ -160,10 +189,72 @@ TEST_F(CliResults, PrefaultAndHugePagesAndRandomOrderRun) {
       Bench({"run", "-w", "churn,hot", "--smoke", "--reps", "3", "--prefault", "--thp", "always",
              "--interleave", "random", "--batch", "32", "--format", "csv"});
   ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  int rows = 0;
   for (const auto& row : RowsOf(ended.out)) {
-    if (row.at("metric") == "batch_ns") {
-      EXPECT_EQ(row.at("batch"), "32");
+    if (row.at("metric") != "batch_ns") continue;
+    EXPECT_EQ(row.at("batch"), "32");
+    ++rows;
+  }
+  EXPECT_EQ(rows, 2 * 2 * 4);  // workloads, layouts, three repetitions and over all
+}
+
+// Children inherit the memory of every trace that was read.
+TEST_F(CliResults, ResidentMemoryDoesNotDependOnOtherTraces) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  std::string big = "pagetrace 1\ng 0 512\n";
+  for (int i = 0; i < 200'000; ++i) big += "a 1 1\nf 1\n";
+  WriteFile("big.pagetrace", big);
+  const Ended ended = Bench(Quick({"replay", "big.pagetrace", "small.pagetrace", "-l", "linux-386",
+                                   "--timing", "batch", "--format", "csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  int rows = 0;
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("metric") != "rss_bytes" || row.at("workload") != "small") continue;
+    EXPECT_LT(std::stoull(row.at("value")), 8U << 20);
+    ++rows;
+  }
+  EXPECT_EQ(rows, 3);  // two repetitions and over both
+}
+
+TEST_F(CliResults, TheColumnBatchSaysWhatWasTimed) {
+  const Ended ended = Bench(Quick({"run", "-w", "find-only", "--ops", "1000", "--heap", "16MiB",
+                                   "-l", "linux-386", "--batch", "4096", "--format", "csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  int rows = 0;
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("metric") != "batch_ns") continue;
+    EXPECT_EQ(row.at("batch"), "1000");
+    ++rows;
+  }
+  EXPECT_GE(rows, 3);
+}
+
+// Blocks of 64 operations that take nanoseconds are shorter than what the clock can tell.
+TEST_F(CliResults, KindsInBlocksTooShortForTheClockHaveNoBatchTimesOfTheirOwn) {
+  const Ended ended = Bench(Quick({"run", "-w", "swiss-cheese", "--ops", "2000", "--heap", "16MiB",
+                                   "-l", "linux-386", "--format", "csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  std::set<std::string> ops;
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("metric") == "batch_ns") ops.insert(row.at("op"));
+  }
+  EXPECT_THAT(ops, ElementsAre("all"));
+}
+
+// 4,000 pages are touched, between the batches and the operations that are timed.
+TEST_F(CliResults, TouchingPagesDoesNotCountAsFaultsOfTheTimedRegion) {
+  for (const char* timing : {"batch", "op"}) {
+    const Ended ended =
+        Bench(Quick({"run", "-w", "sequential", "--heap", "64MiB", "--ops", "8000", "-l",
+                     "linux-386", "--memory", "touch", "--timing", timing, "--format", "csv"}));
+    ASSERT_EQ(ended.exit_status, 0) << ended.err;
+    int rows = 0;
+    for (const auto& row : RowsOf(ended.out)) {
+      if (row.at("metric") != "minor_faults") continue;
+      EXPECT_LT(std::stod(row.at("value")), 1'000) << timing;
+      ++rows;
     }
+    EXPECT_EQ(rows, 3);
   }
 }
 

@@ -194,7 +194,7 @@ absl::Status Measurement::AddCells(std::size_t source_index) {
       cell.options.time_ops = options_.time_ops;
       // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
       cell.options.batch = options_.batch.value_or(clock_->BatchFor(2));
-      cell.options.batches_by_kind = source.blocks_of_kinds;
+      cell.options.batches_by_kind = source.kind_block >= clock_->BatchFor(2);
       cell.options.heap_pages = source.heap_pages;
       cell.options.clock = clock_->calibration();
       cell.columns = source.columns;
@@ -300,7 +300,10 @@ absl::Status Measurement::CheckCell(Cell& cell) {
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
-  absl::StatusOr<TimedResult> timed = RunTimed(options_.isolation, cell.options, SourceOf(cell));
+  CellOptions options = cell.options;
+  // A warm-up finds out what the kinds cost, and with it whether their blocks are long enough.
+  if (!run.rep) options.batches_by_kind = SourceOf(cell).kind_block > 0;
+  absl::StatusOr<TimedResult> timed = RunTimed(options_.isolation, options, SourceOf(cell));
   if (!timed.ok()) return InCell(cell, timed.status());
   if (timed->result_hash != cell.checked.result_hash) {
     return DiffersError(absl::StrCat(
@@ -309,16 +312,18 @@ absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
         HashText(cell.checked.result_hash), "). The allocator is not deterministic."));
   }
   if (!run.rep) {
-    if (!options_.batch && !timed->batches.empty()) {
+    if (!timed->batches.empty()) {
       double fastest = timed->batches.front().ns;
       for (const BatchTimes& batch : timed->batches) fastest = std::min(fastest, batch.ns);
-      cell.options.batch = clock_->BatchFor(fastest);
+      const std::uint64_t long_enough = clock_->BatchFor(fastest);
+      if (!options_.batch) cell.options.batch = long_enough;
+      cell.options.batches_by_kind = SourceOf(cell).kind_block >= long_enough;
     }
     return absl::OkStatus();
   }
   ++finished_;
   ++cell.finished;
-  cell.pooled.Add(*timed);
+  cell.pooled.Add(*timed, cell.options.clock.ns_per_tick);
   if (!timed->batches.empty()) cell.all_ns.push_back(timed->batches.front().ns);
   const RepetitionPlace place{*run.rep, run.seq};
   std::vector<ResultRow> rows =

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "harness/base/source_position.h"
-#include "harness/run/region.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 #include "harness/trace/trace_file.h"
@@ -99,7 +98,7 @@ absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
   source.columns.params = ParamText(request.params);
   source.columns.heap_bytes = BytesOf(source.judgement.grown).raw;
   source.columns.seed = request.seed;
-  source.blocks_of_kinds = HasBlocksOfKinds(source.program);
+  source.kind_block = source.program.kind_block;
   return source;
 }
 

@@ -28,7 +28,7 @@ struct Source {
   CellColumns columns;                      ///< but for suite, allocator and layout
   PageCount heap_pages;                     ///< extent of the heap above the heap base
   std::uint64_t measured_ops = 0;
-  bool blocks_of_kinds = false;  ///< kinds may be timed in batches of their own
+  std::uint64_t kind_block = 0;  ///< Program::kind_block, which outlives a released program
   Program program;
   Judgement judgement;
 
