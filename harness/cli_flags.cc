@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <random>
 #include <span>
@@ -60,6 +61,9 @@ enum class Color { kAuto, kAlways, kNever };
 constexpr std::array<Choice<Color>, 3> kColor{
     {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}}};
 
+constexpr std::uint64_t kMostRepetitions = 1'000'000;
+constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 31;  // no program has more operations
+
 /// Collects the first thing wrong, so that a list of flags reads as a list.
 class Resolver {
  public:
@@ -83,12 +87,15 @@ class Resolver {
   }
 
   void Number(std::string_view flag, const std::string& text, std::uint64_t least,
-              std::uint64_t& value) {
+              std::uint64_t& value,
+              std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
     const OrProblem<std::uint64_t> number = ParseNumber(text);
     if (!number.ok()) {
       Refuse(flag, number.error().sentence);
     } else if (number.value() < least) {
       Refuse(flag, absl::StrCat(text, " is too small: it is at least ", least, "."));
+    } else if (number.value() > most) {
+      Refuse(flag, absl::StrCat(text, " is too large: it is at most ", most, "."));
     } else {
       value = number.value();
     }
@@ -127,8 +134,41 @@ void ResolvePercentiles(Resolver& resolver, const std::string& text, std::vector
       resolver.Refuse("--percentiles", absl::StrCat("'", item, "' is not a number from 0 to 100."));
       return;
     }
-    value.push_back(percent);
+    percent += 0.0;  // -0 is 0
+    if (std::find(value.begin(), value.end(), percent) == value.end()) value.push_back(percent);
   }
+  constexpr std::size_t kMost = 100;  // each is a row for each kind of each repetition
+  if (value.size() > kMost) {
+    resolver.Refuse("--percentiles",
+                    absl::StrCat("these are ", value.size(), "; give at most ", kMost, "."));
+  }
+}
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const auto lead = static_cast<unsigned char>(text[0]);
+    const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (size > text.size() || (lead >= 0x80 && lead < 0xc2) || lead > 0xf4) return false;
+    std::uint32_t code = size == 1 ? lead : lead & (0x7fU >> size);
+    for (std::size_t i = 1; i < size; ++i) {
+      const auto byte = static_cast<unsigned char>(text[i]);
+      if ((byte & 0xc0U) != 0x80) return false;
+      code = code << 6 | (byte & 0x3fU);
+    }
+    // Written longer than needed, halves of a pair, beyond the last.
+    const bool longer = (size == 3 && code < 0x800) || (size == 4 && code < 0x1'0000);
+    if (longer || (code >= 0xd800 && code < 0xe000) || code > 0x10'ffff) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+// An empty word, as an unset variable of a script leaves it, is no wish for the default.
+void RefuseEmpty(Resolver& resolver, const CLI::App& app, const char* flag,
+                 const std::string& text) {
+  const CLI::Option* const option = app.get_option_no_throw(flag);
+  if (option == nullptr || option->count() == 0 || !text.empty()) return;
+  resolver.Refuse(flag, "the value is empty. Give one, or leave the flag out.");
 }
 
 std::vector<unsigned> AllowedCpus() {
@@ -312,6 +352,12 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
                                             const MeasureFlags& flags,
                                             const std::vector<std::string>& arguments) {
   Resolver resolver;
+  RefuseEmpty(resolver, app, "--heap", flags.heap);
+  RefuseEmpty(resolver, app, "--ops", flags.ops);
+  RefuseEmpty(resolver, app, "--max-time", flags.max_time);
+  RefuseEmpty(resolver, app, "--out", flags.out);
+  RefuseEmpty(resolver, app, "--hist-dir", flags.hist_dir);
+  RefuseEmpty(resolver, app, "--record", flags.record);
   MeasureOptions options;
   options.suite = suite;
   options.traces = flags.traces;
@@ -325,8 +371,8 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   ResolveSeed(resolver, flags.seed, options.seed);
   if (suite == "run") ResolveWorkloads(resolver, flags, options.seed, options.workloads);
 
-  resolver.Number("--reps", flags.reps, 1, options.reps);
-  resolver.Number("--warmup", flags.warmup, 0, options.warmups);
+  resolver.Number("--reps", flags.reps, 1, options.reps, kMostRepetitions);
+  resolver.Number("--warmup", flags.warmup, 0, options.warmups, kMostRepetitions);
   if (flags.smoke && app.count("--reps") == 0) options.reps = 1;
   if (flags.smoke && app.count("--warmup") == 0) options.warmups = 0;
   if (!flags.max_time.empty()) {
@@ -343,7 +389,9 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   std::pair<bool, bool> timing{true, true};
   resolver.Pick("--timing", flags.timing, kTiming, timing);
   std::tie(options.time_batches, options.time_ops) = timing;
-  if (flags.batch != "auto") resolver.Number("--batch", flags.batch, 1, options.batch.emplace());
+  if (flags.batch != "auto") {
+    resolver.Number("--batch", flags.batch, 1, options.batch.emplace(), kLargestBatch);
+  }
   ResolvePercentiles(resolver, flags.percentiles, options.percentiles);
 
   ResolveCpu(resolver, flags.cpu, options.cpu);
@@ -366,6 +414,9 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   }
   options.record = flags.record;
   options.label = flags.label;
+  if (!IsUtf8(flags.label)) {
+    resolver.Refuse("--label", "this is not UTF-8, as a results file is.");
+  }
   options.quiet = flags.quiet;
   options.verbose = flags.verbose;
   resolver.Pick("--progress", flags.progress, kProgress, options.progress);

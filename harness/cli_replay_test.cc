@@ -136,6 +136,25 @@ TEST_F(CliReplay, ATraceNamedTwiceRunsOnce) {
   EXPECT_THAT(RowsOf(ended.out), SizeIs(8));  // four metrics, rep 0 and over all
 }
 
+TEST_F(CliReplay, AFileWithoutAnEndIsRefusedAtOnce) {
+  for (const char* device : {"/dev/full", "/dev/zero"}) {
+    const Ended ended = Bench({"replay", device});
+    EXPECT_EQ(ended.exit_status, 4);
+    EXPECT_THAT(ended.err, HasSubstr(std::string(device) + ": it is a device that may never end"));
+  }
+  EXPECT_EQ(Bench({"replay", "/dev/null"}).exit_status, 2);
+}
+
+TEST_F(CliReplay, AnyBatchAndAnyTraceCanBeTouched) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  WriteFile("empty.pagetrace", "pagetrace 1\n");
+  for (const char* trace : {"small.pagetrace", "empty.pagetrace"}) {
+    const Ended ended =
+        Bench(Quick({"replay", trace, "--memory", "touch", "--batch", "2147483648"}));
+    EXPECT_EQ(ended.exit_status, 0) << trace << ended.err;
+  }
+}
+
 TEST_F(CliReplay, TracesOfOneNameInTwoFoldersAreBothCheckedAndToldApart) {
   for (const char* folder : {"a", "b"}) ASSERT_EQ(mkdir(Path(folder).c_str(), 0755), 0);
   WriteFile("a/web.pagetrace", "pagetrace 1\ng 0 512\na 1 2 = 0\n");
