@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -291,7 +292,56 @@ TEST_F(CliResults, HistogramsAreWrittenForEachCell) {
   const std::string text = ReadFile("hist/small--radix-linux-386.hist");
   EXPECT_THAT(text, StartsWith("pagealloc-histograms 1\n"));
   EXPECT_THAT(text, HasSubstr("\nalloc h1 "));
-  EXPECT_EQ(Bench(Quick({"replay", "small.pagetrace", "--hist-dir", "absent"})).exit_status, 4);
+  const Words again{"replay", "small.pagetrace", "-l", "linux-386", "--hist-dir", "hist"};
+  const Ended refused = Bench(Quick(again));
+  EXPECT_EQ(refused.exit_status, 4);
+  EXPECT_THAT(refused.err, HasSubstr("hist/small--radix-linux-386.hist: the file exists"));
+  Words forced = again;
+  forced.emplace_back("--force");
+  EXPECT_EQ(Bench(Quick(forced)).exit_status, 0);
+}
+
+TEST_F(CliResults, HistogramsOfDifferentTracesHaveFilesOfTheirOwn) {
+  WriteFile("a_b.pagetrace", kSmallTrace);
+  WriteFile("a b.pagetrace", "pagetrace 1\na 1 1\n");
+  ASSERT_EQ(mkdir(Path("hist").c_str(), 0755), 0);
+  const Ended ended = Bench(
+      Quick({"replay", "a_b.pagetrace", "a b.pagetrace", "-l", "linux-386", "--hist-dir", "hist"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(Path("hist"))) {
+    EXPECT_THAT(entry.path().filename().string(), StartsWith("a_b--radix-linux-386"));
+    ++files;
+  }
+  EXPECT_EQ(files, 2U);
+}
+
+// A minute of measuring must not end with a name that could never be written.
+TEST_F(CliResults, APlaceThatCannotBeWrittenIsFoundBeforeAnythingRuns) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  for (const Words& place :
+       {Words{"--hist-dir", "absent"}, Words{"--hist-dir", "small.pagetrace"},
+        Words{"--record", "absent/x.pagetrace"}, Words{"--record", "/proc/x.pagetrace"}}) {
+    Words words{"replay", "small.pagetrace", "-l", "linux-386", "-v", "-o", "out.csv"};
+    words.insert(words.end(), place.begin(), place.end());
+    const Ended ended = Bench(words);
+    EXPECT_EQ(ended.exit_status, 4) << place[1];
+    EXPECT_THAT(ended.err, HasSubstr(place[1]));
+    EXPECT_THAT(ended.err, Not(HasSubstr("checked: "))) << place[1];
+    EXPECT_THAT(Files(), ElementsAre("small.pagetrace"));
+  }
+}
+
+TEST_F(CliResults, APercentileNamedTwiceIsOneRow) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  const Ended ended = Bench(Quick({"replay", "small.pagetrace", "-l", "linux-386", "--percentiles",
+                                   "50,-0,0,50.0,5e1", "--timing", "op", "--format", "csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  std::multiset<std::string> stats;
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("metric") == "null_op_ns" && row.at("rep").empty()) stats.insert(row.at("stat"));
+  }
+  EXPECT_THAT(stats, ElementsAre("max", "p0", "p50"));
 }
 
 TEST_F(CliResults, DryRunSaysWhatWouldRunAndWritesNothing) {

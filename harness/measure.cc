@@ -95,6 +95,7 @@ class Measurement {
   std::unique_ptr<ResultsWriter> writer_;
   std::uint64_t finished_ = 0;  ///< repetitions, warm-ups not counted
   bool truncated_ = false;
+  std::vector<std::string> histogram_paths_;  ///< one for each cell, or none
 };
 
 absl::Status Measurement::DescribeMachine() {
@@ -165,8 +166,18 @@ absl::Status Measurement::Load() {
           absl::StrCat("--record writes one trace, but ", sources_.size(),
                        " workloads or traces are to run. Select one with -w and -p."));
     }
-    absl::Status status = MayRecord(sources_.front().program, options_.record, options_.force);
+    absl::Status status = AreDistinct(options_.out, options_.record);
     if (!status.ok()) return status;
+    status = MayRecord(sources_.front().program, options_.record, options_.force);
+    if (!status.ok()) return status;
+  }
+  // Each is a planned run in memory, and none takes less than a millisecond.
+  constexpr std::uint64_t kMostRuns = 10'000'000;
+  const std::uint64_t rounds = options_.reps + options_.warmups;
+  if (Timed() && !cells_.empty() && rounds > kMostRuns / cells_.size()) {
+    return UsageError(absl::StrCat("--reps: ", cells_.size(), " cells of ", rounds,
+                                   " repetitions and warm-ups are more than ", kMostRuns,
+                                   " runs. Give fewer, or select fewer cells."));
   }
   if (!cells_.empty()) return absl::OkStatus();
   return UsageError("no layout of the default list holds any of these traces. Name one with -l.");
@@ -235,6 +246,18 @@ std::string Measurement::Plan() const {
   absl::StrAppend(&text, cells_.size(), " cells, each checked once and timed ", reps,
                   " times after ", Timed() ? options_.warmups : 0, " warm-ups; nothing was run\n");
   return text;
+}
+
+// Whatever would fail after the measurement is found before it.
+absl::Status Measurement::PrepareFiles() {
+  if (!options_.record.empty()) {
+    if (absl::Status status = CanRecord(options_.record); !status.ok()) return status;
+  }
+  if (options_.hist_dir.empty()) return absl::OkStatus();
+  std::vector<CellColumns> columns;
+  for (const Cell& cell : cells_) columns.push_back(cell.columns);
+  histogram_paths_ = HistogramPaths(options_.hist_dir, columns);
+  return MayWriteHistograms(options_.hist_dir, histogram_paths_, options_.force);
 }
 
 absl::Status Measurement::OpenFile() {
@@ -392,16 +415,23 @@ absl::Status Measurement::CloseOut() {
     for (ResultRow& row : rows) row.status = std::max(row.status, RowStatus::kTruncated);
   }
   if (absl::Status status = Save(std::move(rows)); !status.ok()) return status;
-  if (!options_.hist_dir.empty()) {
-    for (const Cell& cell : cells_) {
-      absl::Status status = WriteHistograms(options_.hist_dir, cell.columns, cell.pooled,
-                                            cell.options.clock.ns_per_tick);
-      if (!status.ok()) return status;
-    }
-  }
   if (writer_ == nullptr) return absl::OkStatus();
-  if (absl::Status status = FromFile(writer_->Finish()); !status.ok()) return status;
+  absl::Status status = FromFile(writer_->ReplaceEnvironment(report_.environment));
+  if (status.ok()) status = FromFile(writer_->Finish());
+  if (!status.ok()) return status;
   console_.Note(absl::StrCat("results: ", writer_->path()));
+  return absl::OkStatus();
+}
+
+absl::Status Measurement::SaveHistograms() const {
+  for (std::size_t i = 0; i < histogram_paths_.size(); ++i) {
+    const absl::Status status =
+        WriteHistograms(histogram_paths_[i], cells_[i].pooled, cells_[i].options.clock.ns_per_tick);
+    if (status.ok()) continue;
+    const std::string rest =
+        writer_ == nullptr ? "" : absl::StrCat(" The results are in ", writer_->path(), ".");
+    return FileError(absl::StrCat(std::string(status.message()), rest));
+  }
   return absl::OkStatus();
 }
 
@@ -422,6 +452,7 @@ absl::Status Measurement::Run() {
   if (options_.dry_run) return WriteResult(Plan());
   // From here on there is a file to keep or to remove.
   CatchInterrupts();
+  if (absl::Status status = PrepareFiles(); !status.ok()) return status;
   if (absl::Status status = OpenFile(); !status.ok()) return status;
   if (Timed()) {
     for (const std::string& problem : EnvironmentProblems(report_.environment)) {
@@ -444,7 +475,10 @@ absl::Status Measurement::Run() {
     if (writer_ != nullptr && finished_ == 0) RemovePartial(*writer_);
     return Interrupted(status);
   }
-  return WriteResult(Render(report_, options_.format, options_.color));
+  // The results come first: they are whole, whatever becomes of the histograms.
+  const absl::Status histograms = SaveHistograms();
+  status = WriteResult(Render(report_, options_.format, options_.color));
+  return status.ok() ? histograms : status;
 }
 
 }  // namespace

@@ -63,8 +63,14 @@ absl::Status MayCreate(const std::string& path, bool force) {
     return Refused(path, "it is no plain file and must not be replaced",
                    "For results on standard output leave -o out and use --format csv.");
   }
-  if (!force) return Exists(path, "Choose another name, or replace it with --force.");
-  return absl::OkStatus();
+  if (force) return absl::OkStatus();
+  const std::string_view ending = ".env.json";
+  if (path.ends_with(ending)) {
+    const std::string stem = path.substr(0, path.size() - ending.size());
+    return Exists(path, "It belongs to the results " + stem + ".csv or " + stem +
+                            ".csv.zst. Choose another name, or replace it with --force.");
+  }
+  return Exists(path, "Choose another name, or replace it with --force.");
 }
 
 /// Where results really go: a link is followed, so that the rename replaces its target.
@@ -148,6 +154,15 @@ class ResultsWriter::File {
     return absl::OkStatus();
   }
 
+  /// Makes it empty again.
+  absl::Status Clear() {
+    if (ftruncate(descriptor_, 0) != 0 || lseek(descriptor_, 0, SEEK_SET) != 0) {
+      return SystemRefused(path_, errno);
+    }
+    size_ = 0;
+    return absl::OkStatus();
+  }
+
   absl::Status Sync() {
     return fsync(descriptor_) == 0 ? absl::OkStatus() : SystemRefused(path_, errno);
   }
@@ -171,6 +186,18 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
                                                                      bool force) {
   std::unique_ptr<ResultsWriter> writer(new ResultsWriter);
   writer->compressed_ = path.ends_with(kCompressedCsv);
+  std::error_code no_folder;
+  if (std::filesystem::is_directory(path, no_folder)) {
+    return absl::InvalidArgumentError("cannot write results: " + path +
+                                      " is a folder. Name a file in it: -o " + path +
+                                      "/results.csv");
+  }
+  if (const std::string name = std::filesystem::path(path).filename().string();
+      name == kCsv || name == kCompressedCsv) {
+    return absl::InvalidArgumentError("cannot write results: " + path +
+                                      ": that is an ending without a name. Put one before it: -o " +
+                                      path.substr(0, path.size() - name.size()) + "results" + name);
+  }
   if (!writer->compressed_ && !path.ends_with(kCsv)) {
     return absl::InvalidArgumentError("cannot write results: " + path +
                                       ": the name ends neither in .csv nor in .csv.zst. "
@@ -194,7 +221,11 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
   }
   auto environment = std::make_unique<File>(writer->environment_path_ + ".partial");
   absl::Status status = environment->Open(true);  // it goes with the results, which are gone
-  if (status.ok()) status = environment->Append(ToJson(report.environment));
+  if (!status.ok()) {                             // it may be another run's
+    results->Remove();
+    return status;
+  }
+  status = environment->Append(ToJson(report.environment));
   if (status.ok()) status = environment->Sync();
   writer->results_ = std::move(results);
   if (status.ok()) status = writer->Append(ResultsHeader());
@@ -203,6 +234,7 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
     environment->Remove();
     return status;
   }
+  writer->environment_ = std::move(environment);
   return writer;
 }
 
@@ -218,6 +250,13 @@ absl::Status ResultsWriter::Write(std::span<const ResultRow> rows) {
   std::string lines;
   for (const ResultRow& row : rows) lines += ResultsLine(run_, row);
   return failed_ = Append(lines);
+}
+
+absl::Status ResultsWriter::ReplaceEnvironment(const Environment& environment) {
+  absl::Status status = environment_->Clear();
+  if (status.ok()) status = environment_->Append(ToJson(environment));
+  if (status.ok()) status = environment_->Sync();
+  return status;
 }
 
 absl::Status ResultsWriter::Finish() {
@@ -238,6 +277,7 @@ absl::Status ResultsWriter::Finish() {
     close(folder);
   }
   results_.reset();
+  environment_.reset();
   return absl::OkStatus();
 }
 

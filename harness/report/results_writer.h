@@ -42,6 +42,9 @@ class ResultsWriter {
   /// call returns that error.
   absl::Status Write(std::span<const ResultRow> rows);
 
+  /// Writes another environment in the place of the first: what only the run itself could tell.
+  absl::Status ReplaceEnvironment(const Environment& environment);
+
   /// Gives the files their names. Call it once, after the last Write().
   absl::Status Finish();
 
@@ -66,6 +69,7 @@ class ResultsWriter {
   bool compressed_ = false;
   absl::Status failed_;
   std::unique_ptr<File> results_;
+  std::unique_ptr<File> environment_;  ///< kept open: its lock holds the name until Finish()
 };
 
 }  // namespace pagealloc::bench
