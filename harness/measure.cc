@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "harness/base/clock.h"
 #include "harness/base/parse_units.h"
 #include "harness/base/source_position.h"
@@ -73,6 +74,8 @@ class Measurement {
   absl::Status CheckCell(Cell& cell);
   absl::Status TimeAll();
   absl::Status TimeRepetition(Cell& cell, const PlannedRun& run);
+  void ResolveConfig();
+  void SetConfig(const std::string& key, const std::string& value);
   absl::Status CloseOut();
   absl::Status Save(std::vector<ResultRow> rows);
   absl::Status Interrupted(const absl::Status& status) const;
@@ -397,7 +400,52 @@ absl::Status Measurement::Save(std::vector<ResultRow> rows) {
   return status;
 }
 
+void Measurement::SetConfig(const std::string& key, const std::string& value) {
+  KeyValues& config = report_.environment.config;
+  const auto known = std::find_if(config.begin(), config.end(),
+                                  [&key](const auto& entry) { return entry.first == key; });
+  if (known == config.end()) {
+    config.emplace_back(key, value);
+  } else {
+    known->second = value;
+  }
+}
+
+// The environment file says what was used, not what was typed.
+void Measurement::ResolveConfig() {
+  SetConfig("reps", absl::StrCat(options_.reps));
+  SetConfig("warmup", absl::StrCat(options_.warmups));
+  SetConfig("cpu", options_.cpu ? absl::StrCat(*options_.cpu) : "none");
+  std::set<std::uint64_t> heaps;
+  std::set<std::uint64_t> ops;
+  bool traces = false;
+  for (const Source& source : sources_) {
+    traces = traces || !source.workload;
+    if (!source.workload) continue;
+    heaps.insert(source.columns.heap_bytes.value_or(0));
+    ops.insert(source.measured_ops);
+  }
+  if (!heaps.empty()) {
+    SetConfig("heap", absl::StrJoin(heaps, ",", [](std::string* out, std::uint64_t bytes) {
+                absl::StrAppend(out, SizeText(ByteCount{bytes}));
+              }));
+    SetConfig("ops", absl::StrJoin(ops, ","));
+  }
+  std::string processes = "one for all";
+  if (options_.isolation == Isolation::kProcess) {
+    processes = heaps.empty() ? "forked"
+                : traces      ? "workloads re-executed, traces forked"
+                              : "re-executed";
+  }
+  SetConfig("processes", processes);
+}
+
 absl::Status Measurement::CloseOut() {
+  if (options_.time_batches) {
+    std::set<std::uint64_t> batches;
+    for (const Cell& cell : cells_) batches.insert(cell.options.batch);
+    SetConfig("batch", absl::StrJoin(batches, ","));
+  }
   std::vector<ResultRow> rows;
   for (const Cell& cell : cells_) {
     std::vector<ResultRow> of_cell;
@@ -449,6 +497,7 @@ absl::Status Measurement::Interrupted(const absl::Status& status) const {
 absl::Status Measurement::Run() {
   if (absl::Status status = DescribeMachine(); !status.ok()) return status;
   if (absl::Status status = Load(); !status.ok()) return status;
+  ResolveConfig();
   if (options_.dry_run) return WriteResult(Plan());
   // From here on there is a file to keep or to remove.
   CatchInterrupts();
