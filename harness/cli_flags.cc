@@ -314,8 +314,8 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
 
   text("--reps", flags.reps, "repetitions of each cell", "Repeat", "N");
   text("--warmup", flags.warmup, "repetitions before them that do not count", "Repeat", "N");
-  text("--max-time", flags.max_time, "start no repetition after this time, but one for each cell",
-       "Repeat", "DURATION");
+  text("--max-time", flags.max_time,
+       "start nothing after this time but one repetition of each cell", "Repeat", "DURATION");
   text("--isolate", flags.isolate, "each repetition in a process of its own: process or none",
        "Repeat", "MODE");
   text("--interleave", flags.interleave, "order of the cells: abba, random or none", "Repeat",

@@ -274,13 +274,29 @@ TEST_F(CliResults, MaxTimeStillGivesEveryCellOneRepetition) {
                              "1ns", "--format", "csv", "--cpu", "none"});
   ASSERT_EQ(ended.exit_status, 0) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("--max-time ended the run after 4 of 200 repetitions"));
+  EXPECT_THAT(ended.err, HasSubstr("| radix | linux-386: 1 of 50 repetitions"));
+  int of_one = 0;
+  int over_all = 0;
   for (const auto& row : RowsOf(ended.out)) {
     if (row.at("rep").empty()) {
       EXPECT_EQ(row.at("status"), "truncated");
+      ++over_all;
     } else {
       EXPECT_EQ(row.at("rep"), "0");
+      ++of_one;
     }
   }
+  EXPECT_GT(of_one, 40);
+  EXPECT_GT(over_all, 40);
+}
+
+TEST_F(CliResults, MaxTimeEndsWarmUpsToo) {
+  const Ended ended =
+      Bench({"run", "-w", "hot", "--smoke", "-l", "linux-386", "--reps", "1", "--warmup", "1000000",
+             "--max-time", "1ns", "--format", "csv", "--cpu", "none"});
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  EXPECT_GT(RowsOf(ended.out).size(), 10U);
+  EXPECT_THAT(ended.err, Not(HasSubstr("--max-time ended"))) << "every repetition was made";
 }
 
 TEST_F(CliResults, HistogramsAreWrittenForEachCell) {

@@ -372,17 +372,20 @@ absl::Status Measurement::TimeAll() {
   for (const PlannedRun& run : plan) {
     if (PendingInterrupt() != 0) return absl::CancelledError("interrupted");
     Cell& cell = cells_[run.cell];
+    const bool late =
+        options_.max_time && std::chrono::steady_clock::now() - started_ >= *options_.max_time;
     // Every cell gets one repetition, however short the time.
-    if (options_.max_time && cell.finished > 0 &&
-        std::chrono::steady_clock::now() - started_ >= *options_.max_time) {
-      truncated_ = true;
-      continue;
+    if (late && (!run.rep || cell.finished > 0)) {
+      truncated_ = truncated_ || run.rep.has_value();
+    } else {
+      progress.Begin(Title(cell));
+      if (absl::Status status = TimeRepetition(cell, run); !status.ok()) return status;
     }
-    progress.Begin(Title(cell));
-    if (absl::Status status = TimeRepetition(cell, run); !status.ok()) return status;
     progress.EndRepetition();
-    if (cell.finished == options_.reps && run.rep) {
-      std::string line = absl::StrCat(Title(cell), ": ", cell.finished, " repetitions");
+    if (run.rep == options_.reps - 1) {  // its last, in every order
+      std::string line = absl::StrCat(Title(cell), ": ", cell.finished);
+      if (cell.finished < options_.reps) absl::StrAppend(&line, " of ", options_.reps);
+      absl::StrAppend(&line, " repetitions");
       if (!cell.all_ns.empty()) {
         absl::StrAppendFormat(&line, ", %.4g ns/op", FastestQuarterMean(cell.all_ns));
       }
