@@ -107,7 +107,9 @@ Parser::Parser() {
         ->required();
     return verb;
   };
-  trace_validate = add_trace("validate", "Checks form and legality: exit status 0 or 2.", validate);
+  trace_validate = add_trace(
+      "validate", "Checks form and legality: exit status 0 or 2; 4 for a file that cannot be read.",
+      validate);
   trace_inspect = add_trace(
       "inspect", "Prints events by kind, sizes, lifetimes, occupancy and fragmentation.", inspect);
   inspect.verb = TraceOptions::Verb::kInspect;

@@ -223,6 +223,9 @@ TEST_F(CliUsage, ValidateExitsWithZeroOrTwo) {
   EXPECT_EQ(bad.exit_status, 2);
   EXPECT_EQ(bad.out, "");
   EXPECT_THAT(bad.err, StartsWith("bad.pagetrace:2: a 1 0: "));
+  EXPECT_EQ(Bench({"trace", "validate", "absent"}).exit_status, 4);
+  EXPECT_THAT(Bench({"trace", "validate", "--help"}).out,
+              HasSubstr("exit status 0 or 2; 4 for a file that cannot be read."));
 }
 
 TEST_F(CliUsage, InspectPrintsFiguresForPeopleAndPrograms) {
