@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "harness/base/nearest_name.h"
 #include "harness/cli_flags.h"
+#include "harness/map_flags.h"
 #include "harness/report/environment.h"
 #include "harness/run/interrupts.h"
 #include "harness/run/status_codes.h"
@@ -49,6 +50,15 @@ constexpr const char* kReplayPurpose =
     "  pagealloc-bench replay a.pagetrace b.pagetrace.zst -o ab.csv --label before\n"
     "  zstdcat web.pagetrace.zst | pagealloc-bench replay - --memory touch --format json\n";
 
+constexpr const char* kMapPurpose =
+    "Draws the heap's occupancy over the course of a trace or a workload.\n"
+    "\n"
+    "Examples:\n"
+    "  pagealloc-bench map corpora/golden/gofmt_std.golden.pagetrace.zst\n"
+    "  pagealloc-bench map corpora/traces/gaps.pagetrace.zst -o gaps.svg\n"
+    "  pagealloc-bench map -w churn -p occupancy=50 --heap 256MiB --columns 60\n"
+    "  pagealloc-bench map -w adversary -p steps=10 --format svg >adversary.svg\n";
+
 /// The parts of the command line, as the parser fills them.
 struct Parser {
   CLI::App app{kPurpose, "pagealloc-bench"};
@@ -59,10 +69,12 @@ struct Parser {
   TraceOptions validate;
   TraceOptions inspect;
   std::string inspect_format = "table";
+  MapFlags map_flags;
   CLI::App* run = nullptr;
   CLI::App* replay = nullptr;
   CLI::App* list = nullptr;
   CLI::App* trace = nullptr;
+  CLI::App* map = nullptr;
   CLI::App* trace_validate = nullptr;
   CLI::App* trace_inspect = nullptr;
 
@@ -114,7 +126,9 @@ Parser::Parser() {
       "inspect", "Prints events by kind, sizes, lifetimes, occupancy and fragmentation.", inspect);
   inspect.verb = TraceOptions::Verb::kInspect;
   trace_inspect->add_option("--format", inspect_format, "table or json")->capture_default_str();
-  for (CLI::App* sub : {run, replay, list, trace, trace_validate, trace_inspect}) {
+  map = app.add_subcommand("map", kMapPurpose);
+  AddMapFlags(*map, map_flags);
+  for (CLI::App* sub : {run, replay, list, trace, trace_validate, trace_inspect, map}) {
     sub->allow_extras();
   }
   app.allow_extras();
@@ -241,6 +255,7 @@ absl::StatusOr<Command> ParseCli(const std::vector<std::string>& arguments) {
     return ResolveFlags(*parser.replay, "replay", parser.replay_flags, arguments);
   }
   if (parser.list->parsed()) return ListCommand(parser);
+  if (parser.map->parsed()) return ResolveMapFlags(parser.map_flags);
   if (parser.trace_validate->parsed()) return parser.validate;
   const absl::StatusOr<bool> json = IsJson(parser.inspect_format);
   if (!json.ok()) return json.status();

@@ -4,6 +4,8 @@
 /// that names the nearest thing that exists. Nothing is read, written or run.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "harness/measure_options.h"
+#include "harness/trace/workload.h"
 
 namespace pagealloc::bench {
 
@@ -32,7 +35,17 @@ struct TraceOptions {
   bool json = false;
 };
 
-using Command = std::variant<PrintText, MeasureOptions, ListOptions, TraceOptions>;
+struct MapOptions {
+  std::string trace;                        ///< empty: the workload
+  std::optional<WorkloadRequest> workload;  ///< nullopt: the trace
+  bool svg = false;
+  std::uint64_t columns = 0;
+  std::uint64_t rows = 0;
+  std::string out;  ///< empty: standard output
+  bool force = false;
+};
+
+using Command = std::variant<PrintText, MeasureOptions, ListOptions, TraceOptions, MapOptions>;
 
 absl::StatusOr<Command> ParseCli(const std::vector<std::string>& arguments);
 

@@ -348,6 +348,16 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   flag("--dry-run", flags.dry_run, "say what would run, and run nothing", "Output");
 }
 
+absl::StatusOr<std::vector<WorkloadRequest>> ResolveWorkloadFlags(const MeasureFlags& flags) {
+  Resolver resolver;
+  std::uint64_t seed = 1;
+  std::vector<WorkloadRequest> requests;
+  ResolveSeed(resolver, flags.seed, seed);
+  ResolveWorkloads(resolver, flags, seed, requests);
+  if (!resolver.status().ok()) return resolver.status();
+  return requests;
+}
+
 absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::string& suite,
                                             const MeasureFlags& flags,
                                             const std::vector<std::string>& arguments) {

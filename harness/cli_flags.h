@@ -30,6 +30,9 @@ struct MeasureFlags {
 /// Adds the flags of `run` (suite "run") or `replay` to a subcommand. `flags` must outlive `app`.
 void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flags);
 
+/// The workloads that -w, --exclude, -p, --heap, --ops, --seed and --smoke ask for.
+absl::StatusOr<std::vector<WorkloadRequest>> ResolveWorkloadFlags(const MeasureFlags& flags);
+
 /// Checks the words. `app` says which of them the user gave.
 absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::string& suite,
                                             const MeasureFlags& flags,

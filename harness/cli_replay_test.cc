@@ -100,12 +100,24 @@ TEST_F(CliReplay, OfSeveralTracesAllAreReadBeforeAnyRuns) {
   EXPECT_FALSE(Exists("out.csv.partial"));
 }
 
-TEST_F(CliReplay, ScavengingIsRefusedAsNotYetThere) {
-  WriteFile("scavenge.pagetrace", "pagetrace 1\ng 0 512\nn\ns 5\n");
-  const Ended ended = Bench({"replay", "scavenge.pagetrace"});
-  EXPECT_EQ(ended.exit_status, 2);
-  EXPECT_THAT(ended.err, HasSubstr("scavenge.pagetrace:3: n: there is no scavenger yet"));
-  EXPECT_EQ(Bench({"trace", "validate", "scavenge.pagetrace"}).exit_status, 0);
+// 256 pages are used and freed; the background leaves the dense chunk alone, force does not.
+TEST_F(CliReplay, ScavengesAndChecksHowManyPagesWereReleased) {
+  const auto trace = [](const char* expected) {
+    return std::string("pagetrace 1\ng 0 512\na 1 512\nf 1\na 2 500\nn\ns 5 bg = 0\ns 5 = ") +
+           expected + "\ns 100 = 7\na 3 12\n";
+  };
+  WriteFile("scavenge.pagetrace", trace("5"));
+  for (const char* allocator : {"radix", "reference"}) {
+    const Ended ended = Bench(Quick({"replay", "scavenge.pagetrace", "-a", allocator, "-l",
+                                     "linux-amd64,linux-386", "--memory", "touch"}));
+    EXPECT_EQ(ended.exit_status, 0) << ended.err;
+  }
+  WriteFile("wrong.pagetrace", trace("6"));
+  const Ended wrong = Bench(Quick({"replay", "wrong.pagetrace"}));
+  EXPECT_EQ(wrong.exit_status, 1);
+  EXPECT_THAT(
+      wrong.err,
+      HasSubstr("wrong.pagetrace:8: s 5 = 6: expected = 6, but radix on linux-amd64 gave = 5."));
 }
 
 TEST_F(CliReplay, ALayoutThatDoesNotFitIsRefusedIfNamedAndSkippedIfNot) {

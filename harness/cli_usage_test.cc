@@ -128,6 +128,11 @@ const std::vector<BadUsage>& BadUsages() {
       {"RecordOverTheEnvironment",
        {"replay", "small.pagetrace", "-o", "x.csv.zst", "--record", "x.env.json", "--force"},
        "which is the same file"},
+      {"MapOfNothing", {"map"}, "one trace or one workload"},
+      {"MapOfBoth", {"map", "x", "-w", "hot"}, "one trace or one workload"},
+      {"MapOfSeveralWorkloads", {"map", "-w", "h*"}, "this asks for 2"},
+      {"MapTooWide", {"map", "x", "--columns", "1001"}, "from 1 to 1000"},
+      {"MapFormat", {"map", "x", "--format", "png"}, "text or svg"},
       {"FormatOfAList", {"list", "layouts", "--format", "csv"}, "table or json"},
   };
   return kCases;
@@ -201,7 +206,7 @@ TEST_F(CliUsage, ListLayoutsShowsTablesAndReservations) {
 
 TEST_F(CliUsage, HelpShowsExamplesThatAreThere) {
   for (const Words& words : {Words{"--help"}, Words{"run", "--help"}, Words{"replay", "--help"},
-                             Words{"trace", "inspect", "--help"}}) {
+                             Words{"trace", "inspect", "--help"}, Words{"map", "--help"}}) {
     const std::string help = Bench(words).out;
     for (std::size_t at = help.find("corpora/"); at != std::string::npos;
          at = help.find("corpora/", at + 1)) {
@@ -255,6 +260,22 @@ TEST_F(CliUsage, MoreOperationsThanTheMachineHoldsAreRefusedWithAReason) {
   const Ended ended = Bench({"run", "-w", "hot", "--ops", "2147483648"});
   EXPECT_EQ(ended.exit_status, 5) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("2147483648 operations need "));
+}
+
+// ---- Maps.
+
+TEST_F(CliUsage, MapDrawsTracesAndWorkloads) {
+  WriteFile("a.pagetrace", kSmallTrace);
+  const Ended text = Bench({"map", "a.pagetrace"});
+  EXPECT_EQ(text.exit_status, 0) << text.err;
+  EXPECT_THAT(text.out, StartsWith("a.pagetrace: pages in use"));
+  const Ended svg = Bench({"map", "-w", "churn", "--heap", "64MiB", "--ops", "500", "-o", "m.svg"});
+  EXPECT_EQ(svg.exit_status, 0) << svg.err;
+  EXPECT_THAT(svg.out, IsEmpty());
+  EXPECT_THAT(ReadFile("m.svg"), StartsWith("<svg xmlns"));
+  EXPECT_EQ(Bench({"map", "a.pagetrace", "-o", "m.svg"}).exit_status, 4) << "it exists";
+  EXPECT_EQ(Bench({"map", "a.pagetrace", "-o", "m.svg", "--force"}).exit_status, 0);
+  EXPECT_EQ(Bench({"map", "a.pagetrace", "-o", "no/m.svg"}).exit_status, 4);
 }
 
 // ---- Every workload, small, on every layout: so that none rots.

@@ -13,6 +13,7 @@ struct Executor {
   absl::Status operator()(const MeasureOptions& options) const { return Measure(options); }
   absl::Status operator()(const ListOptions& options) const { return List(options); }
   absl::Status operator()(const TraceOptions& options) const { return ExamineTraces(options); }
+  absl::Status operator()(const MapOptions& options) const { return DrawMap(options); }
 };
 
 }  // namespace

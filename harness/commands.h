@@ -16,4 +16,7 @@ absl::Status List(const ListOptions& options);
 /// `trace validate`, `trace inspect`. All files are read before anything is printed.
 absl::Status ExamineTraces(const TraceOptions& options);
 
+/// `map`: the heap's occupancy over time, as text or as SVG.
+absl::Status DrawMap(const MapOptions& options);
+
 }  // namespace pagealloc::bench

@@ -35,9 +35,11 @@ OsStatus HeapWindow::Commit(Address first, ByteCount size) {
   return os_->Commit(memory_ + (first.raw - first_.raw), size);
 }
 
-OsStatus HeapWindow::Release(Address first, ByteCount size) {
+OsStatus HeapWindow::Release(Address first, ByteCount size, ReleaseMoment when) {
   ExpectInside(first, size);
-  return os_->Release(memory_ + (first.raw - first_.raw), size);
+  std::byte* const begin = memory_ + (first.raw - first_.raw);
+  return when == ReleaseMoment::kAtOnce ? os_->Release(begin, size)
+                                        : os_->ReleaseLazily(begin, size);
 }
 
 std::byte* HeapWindow::Host(Address at) const {

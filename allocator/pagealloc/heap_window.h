@@ -35,8 +35,9 @@ class HeapWindow {
   /// Makes a part readable and writable. Inside the window, whole operating-system pages
   /// (contract).
   OsStatus Commit(Address first, ByteCount size);
-  /// Gives the memory of a committed part back; it reads as zero afterwards.
-  OsStatus Release(Address first, ByteCount size);
+  /// Gives the memory of a committed part back. At once: it reads as zero afterwards. Under
+  /// pressure: each page reads as zero or as before, until it is written.
+  OsStatus Release(Address first, ByteCount size, ReleaseMoment when = ReleaseMoment::kAtOnce);
 
   /// Where a layout address lies on the host. Inside the window (contract).
   [[nodiscard]] std::byte* Host(Address at) const;

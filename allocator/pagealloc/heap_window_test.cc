@@ -8,6 +8,8 @@
 
 #include "pagealloc/layout.h"
 #include "testing/fake_memory.h"
+#include "testing/faulty_memory.h"
+#include "testing/gtest/fault_loop.h"
 
 // g++ defines macros for its sanitizers, clang has __has_feature.
 #if defined(__SANITIZE_ADDRESS__)
@@ -143,17 +145,48 @@ TEST(HeapWindow, ReturnsItsAddressSpace) {
   EXPECT_EQ(os.reserved(), ByteCount{0});
 }
 
-TEST(HeapWindow, RefusalIsTheStatusOfTheOs) {
-  FakeMemory os;
-  HeapWindow window;
-  os.FailAfter(0, true);
-  EXPECT_EQ(window.Reserve(os, Address{1u << 28}, kSize, Placement::kAnywhere).error_number,
-            ENOMEM);
-  ASSERT_TRUE(window.Reserve(os, Address{1u << 28}, kSize, Placement::kAnywhere).ok());
-  os.FailAfter(0, true);
-  const OsStatus commit = window.Commit(Address{1u << 28}, kSize);
-  EXPECT_EQ(commit.call, OsCall::kCommit);
-  EXPECT_EQ(commit.bytes, kSize);
+// Reserve, commit, release: each is refused in turn, says so, changes nothing, and works when it is
+// tried again.
+TEST(HeapWindow, EachCallMayBeRefusedAndTriedAgain) {
+  constexpr Address kBase{1u << 28};
+  constexpr Address kSecond{(1u << 28) + 4096};
+  const std::uint64_t calls = testing::ForEachFault([&](const testing::PlannedFault& fault) {
+    FakeMemory real;  // stops at a leak
+    testing::FaultyMemory os(real);
+    HeapWindow window;
+    fault.Arm(os);
+    const auto twice = [&](auto&& call) {
+      const OsStatus status = call();
+      EXPECT_EQ(status.ok(), os.faults().empty());
+      if (status.ok()) return true;
+      EXPECT_EQ(status.call, os.faults()[0].call);
+      EXPECT_EQ(status.error_number, os.faults()[0].error_number);
+      os.NeverFail();
+      return false;
+    };
+    const auto reserve = [&] { return window.Reserve(os, kBase, kSize, Placement::kAnywhere); };
+    const auto commit = [&] { return window.Commit(kSecond, ByteCount{2 * 4096}); };
+    const auto release = [&] { return window.Release(kSecond, ByteCount{4096}); };
+    if (!twice(reserve)) {
+      EXPECT_EQ(os.held(), MetadataStats{});
+      EXPECT_TRUE(reserve().ok());
+      return true;
+    }
+    if (!twice(commit)) {
+      EXPECT_EQ(os.held(), (MetadataStats{kSize, ByteCount{0}}));
+      EXPECT_TRUE(commit().ok());
+      return true;
+    }
+    *window.Host(kSecond) = std::byte{7};
+    if (!twice(release)) {
+      EXPECT_EQ(*window.Host(kSecond), std::byte{7});
+      EXPECT_TRUE(release().ok());
+      EXPECT_EQ(*window.Host(kSecond), std::byte{0});
+      return true;
+    }
+    return false;
+  });
+  EXPECT_EQ(calls, 3u);
 }
 
 TEST(HeapWindowDeathTest, AddressesOutsideTheWindowBreakTheContract) {

@@ -1,8 +1,10 @@
 #include "pagealloc/os_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
 #include <bit>
 #include <cerrno>
 
@@ -17,6 +19,22 @@ void ExpectWholePages(const std::byte* begin, ByteCount size, ByteCount page) {
   // The address is compared as a number, nothing is read through it.
   const auto at = reinterpret_cast<std::uintptr_t>(begin);
   PA_EXPECT(size.raw > 0 && size.raw % page.raw == 0 && at % page.raw == 0, at, size, page);
+}
+
+/// The kernel's transparent huge page; 0 where it has none, or does not say.
+ByteCount KernelsHugePage() {
+  const int file =
+      ::open("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return ByteCount{0};
+  std::array<char, 32> text{};
+  const auto got = ::read(file, text.data(), text.size() - 1);
+  ::close(file);
+  std::uint64_t size = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') break;
+    size = size * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return got > 0 && std::has_single_bit(size) ? ByteCount{size} : ByteCount{0};
 }
 
 }  // namespace
@@ -39,18 +57,21 @@ const char* OsStatus::call_name() const {
   return "?";
 }
 
-MmapMemory::MmapMemory() : page_size_(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))) {
+MmapMemory::MmapMemory()
+    : page_size_(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))),
+      huge_page_size_(KernelsHugePage()) {
   PA_EXPECT(std::has_single_bit(page_size_.raw), page_size_);
 }
 
 OsMemory::Reservation MmapMemory::Reserve(ByteCount size, std::byte* at) {
   ExpectWholePages(at, size, page_size_);
   if (size.raw > SIZE_MAX) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  if (at != nullptr) flags |= MAP_FIXED_NOREPLACE;
-  void* got = ::mmap(at, static_cast<std::size_t>(size.raw), PROT_NONE, flags, -1, 0);
+  // A place is a hint to mmap, and the answer tells whether it was free. MAP_FIXED_NOREPLACE would
+  // save a call where it was not, but ThreadSanitizer takes it for a hint and maps at address 0.
+  void* got = ::mmap(at, static_cast<std::size_t>(size.raw), PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED) return {{OsCall::kReserve, errno, size}, nullptr};
-  if (at != nullptr && got != at) {  // a kernel before 4.17 takes the place as a mere hint
+  if (at != nullptr && got != at) {
     ::munmap(got, static_cast<std::size_t>(size.raw));
     return {{OsCall::kReserve, EEXIST, size}, nullptr};
   }
@@ -68,6 +89,13 @@ OsStatus MmapMemory::Release(std::byte* begin, ByteCount size) {
   ExpectWholePages(begin, size, page_size_);
   return Outcome(OsCall::kRelease,
                  ::madvise(begin, static_cast<std::size_t>(size.raw), MADV_DONTNEED), size);
+}
+
+OsStatus MmapMemory::ReleaseLazily(std::byte* begin, ByteCount size) {
+  ExpectWholePages(begin, size, page_size_);
+  const int result = ::madvise(begin, static_cast<std::size_t>(size.raw), MADV_FREE);
+  if (result != 0 && errno == EINVAL) return Release(begin, size);  // a kernel before 4.5
+  return Outcome(OsCall::kRelease, result, size);
 }
 
 OsStatus MmapMemory::Fault(std::byte* begin, ByteCount size) {

@@ -50,6 +50,9 @@ class OsMemory {
   /// The operating system's page, a power of two (Go: physPageSize).
   [[nodiscard]] virtual ByteCount page_size() const = 0;
 
+  /// Its huge page, a power of two; 0: there are none (Go: physHugePageSize).
+  [[nodiscard]] virtual ByteCount huge_page_size() const { return ByteCount{0}; }
+
   /// Address space without access and without swap. `at` null: anywhere. Otherwise exactly there,
   /// never over something that exists: a place that is taken is a refusal (EEXIST).
   virtual Reservation Reserve(ByteCount size, std::byte* at) = 0;
@@ -58,6 +61,9 @@ class OsMemory {
   virtual OsStatus Commit(std::byte* begin, ByteCount size) = 0;
   /// Gives the memory of a committed range back; it stays accessible and reads as zero.
   virtual OsStatus Release(std::byte* begin, ByteCount size) = 0;
+  /// The same, whenever it likes: until then the memory counts as ours, and each page reads as what
+  /// was written or as zero. Cheaper where it is soon used again. Where that is unknown: Release().
+  virtual OsStatus ReleaseLazily(std::byte* begin, ByteCount size) { return Release(begin, size); }
   /// Back to reserved: contents are lost and every access faults.
   virtual OsStatus Fault(std::byte* begin, ByteCount size) = 0;
   /// Says whether huge pages are wanted for a range. Where there are none: fine, no effect.
@@ -72,6 +78,12 @@ class OsMemory {
   }
 };
 
+/// When released memory leaves the process.
+enum class ReleaseMoment : std::uint8_t {
+  kAtOnce,         ///< MADV_DONTNEED: the resident size falls, the next touch costs a fault
+  kUnderPressure,  ///< MADV_FREE: cheap if it is soon used again; the resident size stays at first
+};
+
 /// The process's address space: mmap, mprotect, madvise, munmap.
 class MmapMemory final : public OsMemory {
  public:
@@ -79,15 +91,18 @@ class MmapMemory final : public OsMemory {
 
   using OsMemory::Reserve;
   [[nodiscard]] ByteCount page_size() const override { return page_size_; }
+  [[nodiscard]] ByteCount huge_page_size() const override { return huge_page_size_; }
   Reservation Reserve(ByteCount size, std::byte* at) override;
   OsStatus Commit(std::byte* begin, ByteCount size) override;
   OsStatus Release(std::byte* begin, ByteCount size) override;
+  OsStatus ReleaseLazily(std::byte* begin, ByteCount size) override;
   OsStatus Fault(std::byte* begin, ByteCount size) override;
   OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override;
   OsStatus Unreserve(std::byte* begin, ByteCount size) override;
 
  private:
   ByteCount page_size_;
+  ByteCount huge_page_size_;
 };
 
 /// Metadata of a structure: address space held, and what of it is committed.

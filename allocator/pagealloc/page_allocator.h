@@ -16,6 +16,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -26,17 +27,19 @@
 #include "pagealloc/os_memory.h"
 #include "pagealloc/page_cache.h"
 #include "pagealloc/radix_tree.h"
+#include "pagealloc/scavenge_index.h"
 #include "pagealloc/units.h"
 #include "pagealloc/work_counters.h"
 
 namespace pagealloc {
 
-/// Pages of a heap by state, exact after every operation. grown = in_use + free.
+/// Pages of a heap by state, exact after every operation. grown = in_use + free + held.
 struct HeapStats {
   PageCount grown;      ///< pages that ever joined the heap
   PageCount in_use;     ///< allocated, those in page caches included
-  PageCount free;       ///< not allocated
+  PageCount free;       ///< for the next allocation
   PageCount scavenged;  ///< free, and their memory is with the operating system
+  PageCount held{};     ///< between BeginScavenge() and FinishScavenge()
 
   friend constexpr bool operator==(HeapStats, HeapStats) = default;
 };
@@ -61,6 +64,9 @@ class PageAllocator {
     PA_EXPECT(os_ == nullptr);
     os_ = &os;
     chunks_.Init(os);
+    units_.page = PageCount{std::max<std::uint64_t>(1, os.page_size().raw >> kPageBits)};
+    units_.huge = PageCount{os.huge_page_size().raw >> kPageBits};
+    if (const OsStatus status = index_.Init(os); !status.ok()) return status;
     return tree_.Init(os);
   }
 
@@ -78,6 +84,7 @@ class PageAllocator {
     const ChunkIndex last = G::ChunkOf(pages.end);
     if (const OsStatus status = in_heap_.PrepareAdd(*os_); !status.ok()) return status;
     if (const OsStatus status = chunks_.MakeBlocks(first, last); !status.ok()) return status;
+    if (const OsStatus status = index_.Grow(first, last); !status.ok()) return status;
     if (const OsStatus status = tree_.Grow(pages); !status.ok()) return status;
 
     in_heap_.Add({pages.begin, pages.end});
@@ -122,9 +129,11 @@ class PageAllocator {
   void Free(PageRange pages) {
     ExpectInHeap(pages);
     search_from_ = std::min(search_from_, pages.begin);
-    ForChunks(pages, [](auto& chunk, unsigned first, unsigned count) {
+    ForChunks(pages, [this](ChunkIndex at, unsigned first, unsigned count) {
+      auto& chunk = chunks_[at];
       PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
       chunk.Free(first, count);
+      index_.Freed(at, count, G::ChunkBegin(at) + PageCount{first + count});
     });
     stats_.in_use -= pages.size();
     stats_.free += pages.size();
@@ -146,19 +155,18 @@ class PageAllocator {
       search_from_ = kNothingFree;
       return PageCache{};
     }
-    const PageOffset base{lowest->first.raw & ~(PageCache::kPages.raw - 1)};
-    const unsigned in_chunk = G::PageInChunk(base);
-    auto& chunk = chunks_[G::ChunkOf(base)];
-    PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
-    cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
-    chunk.allocated.SetInWord(in_chunk, cache.pages);
-    chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
-    MoveToUse(cache.size(), CountOnes(cache.scavenged));
-    const PageRange block = PageRange::Of(base, PageCache::kPages);
-    tree_.Update(chunks_, block, Change::kMixed, counters_);
+    const PageCache cache = TakeBlock(lowest->first);
     // The last page of the block, not the one after: that might lie outside the heap.
-    search_from_ = PageOffset{block.end.raw - 1};
+    search_from_ = PageOffset{cache.base.raw + PageCache::kPages.raw - 1};
     return cache;
+  }
+
+  /// Takes all free pages of the 64-page block that holds `at`, a page of the heap (contract). An
+  /// empty cache when none is free. @post as above. @see Go: none, it takes the lowest block only.
+  [[nodiscard]] PageCache TakePageCache(PageOffset at) {
+    ExpectInHeap(PageRange::Of(at, PageCount{1}));
+    const PageCache cache = TakeBlock(at);
+    return cache.empty() ? PageCache{} : cache;
   }
 
   /// Brings a cache's pages back: those in `pages` become free, those in `scavenged` scavenged, and
@@ -182,9 +190,98 @@ class PageAllocator {
     stats_.free += cache.size();
     stats_.scavenged += CountOnes(cache.scavenged);
     search_from_ = std::min(search_from_, cache.base);
+    index_.Freed(G::ChunkOf(cache.base), static_cast<unsigned>(cache.size().raw),
+                 PageOffset{block.end.raw - static_cast<unsigned>(std::countl_zero(cache.pages))});
     tree_.Update(chunks_, block, Change::kMixed, counters_);
     cache = PageCache{};
   }
+
+  /// Whether all of a non-empty range (contract) is in the heap and free. Pages in page caches are
+  /// not. @cost a word of bitmap for 64 pages.
+  [[nodiscard]] bool AllFree(PageRange pages) {
+    if (!in_heap_.ContainsAll({pages.begin, pages.end})) return false;
+    bool free = true;
+    ForChunks(pages, [this, &free](ChunkIndex at, unsigned first, unsigned count) {
+      free = free && chunks_[at].allocated.CountRange(first, count) == 0;
+    });
+    return free;
+  }
+
+  /// A new generation, as after a garbage collection: background scavenging may now release what
+  /// was freed before. @see Go: nextGen.
+  void NextScavengeGeneration() { index_.NextGeneration(); }
+
+  /// Begins a search for pages whose memory can be given back, highest first; nullopt when there is
+  /// nothing to look at. What follows is Scan() of scavenge_index(), which needs no lock, then
+  /// BeginScavenge(). scavenger.h does all of it.
+  [[nodiscard]] std::optional<ScavengeSearch> StartScavenge(ScavengeMode mode) {
+    return index_.StartSearch(mode, in_heap_);
+  }
+
+  /// Takes the highest pages that can be released where a scanned search found some: they read as
+  /// allocated until FinishScavenge(), so the lock may be dropped while the operating system takes
+  /// their memory.
+  /// @param most  pages, rounded up to what the operating system releases; a huge page that is free
+  ///              as a whole is not split, so it may be up to one more.
+  /// @return      pages of one chunk; nullopt: nothing there, start the next search.
+  /// @see         Go: the first half of scavengeOne. There, what lies above the search's page is
+  ///              forgotten with the rest of the chunk; here the whole chunk is asked before that.
+  [[nodiscard]] std::optional<PageRange> BeginScavenge(const ScavengeSearch& search,
+                                                       PageCount most) {
+    if (!search.found) {
+      index_.EndSearch(search, false, in_heap_);
+      return std::nullopt;
+    }
+    const PageOffset base = G::ChunkBegin(search.chunk);
+    ExpectInHeap(PageRange::Of(base, G::kChunkPages));
+    auto& chunk = chunks_[search.chunk];
+    constexpr auto kTop = static_cast<unsigned>(G::kChunkPages.raw - 1);
+    auto run = chunk.FindScavengeCandidate(search.page, most, units_);
+    if (!run && search.page != kTop) run = chunk.FindScavengeCandidate(kTop, most, units_);
+    if (!run) index_.NothingToRelease(search.chunk);
+    index_.EndSearch(search, run.has_value(), in_heap_);
+    if (!run) return std::nullopt;
+    const PageRange pages = PageRange::Of(base + PageCount{run->first}, PageCount{run->count});
+    chunk.Allocate(run->first, run->count);
+    stats_.free -= pages.size();
+    stats_.held += pages.size();
+    tree_.Update(chunks_, pages, Change::kAllocated, counters_);
+    return pages;
+  }
+
+  /// Ends what BeginScavenge() began, with the same pages (contract): they become free, and
+  /// scavenged if the operating system `released` them. If it refused they are found again.
+  /// @see Go: the second half of scavengeOne.
+  void FinishScavenge(PageRange pages, bool released) {
+    ExpectInHeap(pages);
+    PA_EXPECT(pages.size() <= stats_.held, pages.size(), stats_.held);
+    const ChunkIndex at = G::ChunkOf(pages.begin);
+    const unsigned first = G::PageInChunk(pages.begin);
+    const auto count = static_cast<unsigned>(pages.size().raw);
+    auto& chunk = chunks_[at];
+    PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
+    chunk.Free(first, count);
+    stats_.held -= pages.size();
+    stats_.free += pages.size();
+    if (released) {
+      chunk.scavenged.SetRange(first, count);
+      stats_.scavenged += pages.size();
+    } else {
+      index_.Returned(at, pages.end);
+    }
+    search_from_ = std::min(search_from_, pages.begin);
+    tree_.Update(chunks_, pages, Change::kFreed, counters_);
+  }
+
+  /// In what pieces BeginScavenge() takes pages. Init() asks the operating system; a replay on
+  /// another machine sets what it was recorded with, before the first release.
+  void set_release_units(ReleaseUnits units) {
+    PA_EXPECT(units.page.raw <= 64 && std::has_single_bit(units.page.raw), units.page);
+    PA_EXPECT(units.huge.raw == 0 || std::has_single_bit(units.huge.raw), units.huge);
+    units_ = units;
+  }
+  [[nodiscard]] ReleaseUnits release_units() const { return units_; }
+  [[nodiscard]] const ScavengeIndex<L>& scavenge_index() const { return index_; }
 
   /// Lowest page of the heap at or above `at`; nullopt if there is none. @see Go: findMappedAddr.
   [[nodiscard]] std::optional<PageOffset> FindMapped(PageOffset at) const {
@@ -195,7 +292,7 @@ class PageAllocator {
   [[nodiscard]] const HeapStats& stats() const { return stats_; }
   /// Everything taken from the OsMemory; the object itself (sizeof) comes on top.
   [[nodiscard]] MetadataStats metadata() const {
-    return tree_.metadata() + chunks_.metadata() + in_heap_.metadata();
+    return tree_.metadata() + chunks_.metadata() + in_heap_.metadata() + index_.metadata();
   }
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -230,23 +327,41 @@ class PageAllocator {
     return Found{base + PageCount{match->first}, base + PageCount{match->first_free}};
   }
 
-  /// Calls `visit(chunk, first page, count)` for each chunk's part of a non-empty range.
+  /// Calls `visit(chunk index, first page, count)` for each chunk's part of a non-empty range.
   template <class Visit>
   void ForChunks(PageRange pages, Visit&& visit) {
     PageOffset at = pages.begin;
     while (at < pages.end) {
       const unsigned first = G::PageInChunk(at);
       const std::uint64_t count = std::min(G::kChunkPages.raw - first, pages.end.raw - at.raw);
-      visit(chunks_[G::ChunkOf(at)], first, static_cast<unsigned>(count));
+      visit(G::ChunkOf(at), first, static_cast<unsigned>(count));
       at += PageCount{count};
     }
   }
 
+  /// The free pages of the block around `at`, marked allocated. search_from_ stays as it was.
+  PageCache TakeBlock(PageOffset at) {
+    const PageOffset base{at.raw & ~(PageCache::kPages.raw - 1)};
+    const unsigned in_chunk = G::PageInChunk(base);
+    auto& chunk = chunks_[G::ChunkOf(base)];
+    PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
+    if (cache.empty()) return cache;
+    cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
+    chunk.allocated.SetInWord(in_chunk, cache.pages);
+    chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
+    MoveToUse(cache.size(), CountOnes(cache.scavenged));
+    index_.Allocated(G::ChunkOf(base), static_cast<unsigned>(cache.size().raw));
+    tree_.Update(chunks_, PageRange::Of(base, PageCache::kPages), Change::kMixed, counters_);
+    return cache;
+  }
+
   PageCount MarkAllocated(PageRange pages) {
     PageCount scavenged;
-    ForChunks(pages, [&scavenged](auto& chunk, unsigned first, unsigned count) {
+    ForChunks(pages, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
+      auto& chunk = chunks_[at];
       PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
       scavenged += PageCount{chunk.Allocate(first, count)};
+      index_.Allocated(at, count);
     });
     MoveToUse(pages.size(), scavenged);
     tree_.Update(chunks_, pages, Change::kAllocated, counters_);
@@ -267,6 +382,8 @@ class PageAllocator {
   RadixTree<L, Counters> tree_;
   AddressRanges in_heap_;
   ChunkMap<L> chunks_;
+  ScavengeIndex<L> index_;
+  ReleaseUnits units_;
 };
 
 }  // namespace pagealloc

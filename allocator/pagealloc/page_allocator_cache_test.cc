@@ -204,6 +204,47 @@ TYPED_TEST(FlushPageCache, RandomBlocksRestoreTheirBitmapsExactly) {
   }
 }
 
+TYPED_TEST(TakePageCache, BlockMayBeChosenByAnyOfItsPages) {
+  CheckedHeap<TypeParam> heap;
+  heap.Grow(0, 2);
+  heap.AllocateRange(66, 2);
+  EXPECT_EQ(heap.TakeCacheAt(100).pages, kAll & ~std::uint64_t{0xc});
+  EXPECT_TRUE(heap.TakeCacheAt(64).empty());
+  heap.ExpectAllocates(1, 0, 1);  // below it searches go on as before
+}
+
+TYPED_TEST(TakePageCache, ChosenBlocksEmptyTheHeapAndComeBack) {
+  CheckedHeap<TypeParam> heap;
+  heap.Grow(0, 3);
+  std::vector<PageCache> caches;
+  for (std::uint64_t page = 3 * heap.kChunk; page > 0; page -= 64) {
+    caches.push_back(heap.TakeCacheAt(page - 1));
+  }
+  heap.ExpectNoRoom(1);
+  for (PageCache& cache : caches) heap.Flush(cache);
+  heap.ExpectAllocates(3 * heap.kChunk, 0, 3 * heap.kChunk);
+}
+
+TYPED_TEST(TakePageCache, PagesInACacheAreNotFree) {
+  CheckedHeap<TypeParam> heap;
+  heap.Grow(0, 2);
+  const std::uint64_t end = 2 * heap.kChunk;
+  const auto free = [&heap](std::uint64_t first, std::uint64_t pages) {
+    return heap.allocator().AllFree(heap.Range(first, pages));
+  };
+  EXPECT_TRUE(free(0, end));
+  EXPECT_FALSE(free(0, end + 1));  // beyond the heap
+  PageCache cache = heap.TakeCacheAt(64);
+  EXPECT_TRUE(free(0, 64));
+  EXPECT_FALSE(free(0, 65));
+  EXPECT_FALSE(free(127, 1));
+  EXPECT_EQ(free(128, 1), end > 128);
+  heap.Flush(cache);
+  heap.AllocateRange(end - 1, 1);
+  EXPECT_TRUE(free(0, end - 1));
+  EXPECT_FALSE(free(0, end));
+}
+
 class PageCacheContractDeathTest : public ::testing::Test {
  protected:
   PageCacheContractDeathTest() {
@@ -222,6 +263,11 @@ TEST_F(PageCacheContractDeathTest, ScavengedPagesMustBeTheCaches) {
 
 TEST_F(PageCacheContractDeathTest, BlockMustBeAligned) {
   EXPECT_DEATH(Flush({heap_.At(32), 1, 0}), "contract broken: cache\\.base\\.raw % ");
+}
+
+TEST_F(PageCacheContractDeathTest, ChosenBlockMustLieInTheHeap) {
+  EXPECT_DEATH(static_cast<void>(heap_.allocator().TakePageCache(heap_.At(512))),
+               "contract broken: in_heap_\\.ContainsAll");
 }
 
 TEST_F(PageCacheContractDeathTest, BlockMustLieInTheHeap) {

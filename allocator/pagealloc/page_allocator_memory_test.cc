@@ -29,64 +29,68 @@ MetadataStats AfterInit(ByteCount os_page) {
 
 MetadataStats Both(std::uint64_t bytes) { return {ByteCount{bytes}, ByteCount{bytes}}; }
 
-TEST(Metadata, ThirtyTwoBitLayoutsCommitAllSummariesAtInit) {
-  EXPECT_EQ(AfterInit<Linux386>(kSmallPage), Both(12'288));
-  EXPECT_EQ(AfterInit<LinuxArm>(kSmallPage), Both(12'288));
-  EXPECT_EQ(AfterInit<LinuxMips>(kSmallPage), Both(8'192));
-  EXPECT_EQ(AfterInit<LinuxMips>(ByteCount{65'536}), Both(65'536));
-  EXPECT_EQ(AfterInit<Wasm125>(ByteCount{65'536}), Both(65'536));
-  EXPECT_EQ(AfterInit<Wasm126>(ByteCount{65'536}), Both(131'072));
+// Summaries, and 8 bytes of scavenge index a chunk.
+TEST(Metadata, ThirtyTwoBitLayoutsCommitAllTablesAtInit) {
+  EXPECT_EQ(AfterInit<Linux386>(kSmallPage), Both(12'288 + 8'192));
+  EXPECT_EQ(AfterInit<LinuxArm>(kSmallPage), Both(12'288 + 8'192));
+  EXPECT_EQ(AfterInit<LinuxMips>(kSmallPage), Both(8'192 + 4'096));
+  EXPECT_EQ(AfterInit<LinuxMips>(ByteCount{65'536}), Both(65'536 + 65'536));
+  EXPECT_EQ(AfterInit<Wasm125>(ByteCount{65'536}), Both(65'536 + 65'536));
+  EXPECT_EQ(AfterInit<Wasm126>(ByteCount{65'536}), Both(131'072 + 65'536));
 }
 
+/// The index of a 48-bit layout, and the page by which it begins later than the leaves.
+constexpr std::uint64_t kIndex48 = 536'870'912 + 4'096;
+
 TEST(Metadata, SixtyFourBitLayoutsOnlyReserveAtInit) {
-  const MetadataStats on_48_bits{ByteCount{613'548'032}, ByteCount{0}};
+  const MetadataStats on_48_bits{ByteCount{613'548'032 + kIndex48}, ByteCount{0}};
   EXPECT_EQ(AfterInit<LinuxAmd64>(kSmallPage), on_48_bits);
   EXPECT_EQ(AfterInit<LinuxArm64>(kSmallPage), on_48_bits);
   EXPECT_EQ(AfterInit<AixPpc64>(kSmallPage), on_48_bits);
   EXPECT_EQ(AfterInit<IosArm64>(ByteCount{16'384}),
-            (MetadataStats{ByteCount{2'424'832}, ByteCount{0}}));
+            (MetadataStats{ByteCount{2'424'832 + 2'097'152 + 16'384}, ByteCount{0}}));
 }
 
-// Go commits 151,552 bytes here: one page of that is the scavenge index, which this library does
-// not have. What remains is the whole root, 2^14 entries of 8 bytes, and a page on each of the four
-// other levels. Go counts the block of bitmaps elsewhere.
+// As in Go: the whole root, 2^14 entries of 8 bytes, a page on each of the four other levels, and a
+// page of scavenge index. Go counts the block of bitmaps elsewhere.
 TEST(Metadata, FirstChunkOnAmd64) {
-  constexpr std::uint64_t kSummaries = 151'552 - 4096;
-  static_assert(kSummaries == 131'072 + 4 * 4096);
+  constexpr std::uint64_t kTables = 151'552;
+  static_assert(kTables == 131'072 + 4 * 4096 + 4096);
   constexpr std::uint64_t kBlock = 8192UL * 128;  // 1 MiB of bitmaps
   CheckedHeap<LinuxAmd64> heap;
   heap.Grow(0);
   const MetadataStats metadata = heap.allocator().metadata();
-  EXPECT_EQ(metadata.committed, ByteCount{kSummaries + kBlock});
-  EXPECT_EQ(metadata.reserved, ByteCount{613'548'032 + kBlock});
+  EXPECT_EQ(metadata.committed, ByteCount{kTables + kBlock});
+  EXPECT_EQ(metadata.reserved, ByteCount{613'548'032 + kIndex48 + kBlock});
   EXPECT_EQ(heap.os().committed(), metadata.committed);
 }
 
-// A page of leaves covers 512 chunks, 2 GiB; in Go the scavenge index takes a second page.
-TEST(Metadata, OneMorePageForEachFurtherTwoGigabytesOnAmd64) {
+// A page of leaves covers 512 chunks, 2 GiB, and so does a page of the scavenge index, half a page
+// apart.
+TEST(Metadata, TwoMorePagesForEachFurtherTwoGigabytesOnAmd64) {
   CheckedHeap<LinuxAmd64> heap;
   heap.CheckEvery(1000);
   heap.Grow(0);
   const ByteCount first = heap.allocator().metadata().committed;
   heap.Grow(1, 511);
-  EXPECT_EQ(heap.allocator().metadata().committed, first);
+  EXPECT_EQ(heap.allocator().metadata().committed, first + kSmallPage) << "of the index";
   heap.Grow(512);
-  EXPECT_EQ(heap.allocator().metadata().committed, first + kSmallPage);
+  EXPECT_EQ(heap.allocator().metadata().committed, first + ByteCount{2 * kSmallPage.raw});
   heap.Grow(513, 511);
-  EXPECT_EQ(heap.allocator().metadata().committed, first + kSmallPage);
+  EXPECT_EQ(heap.allocator().metadata().committed, first + ByteCount{3 * kSmallPage.raw});
 }
 
-// In the long run Go commits about 145 bytes a chunk, 8 of them for the scavenge index, which this
-// library does not have; the root of 128 KiB comes on top.
+// In the long run about 145 bytes a chunk; the root of 128 KiB comes on top.
 TEST(Metadata, SixtyFourGigabytesCostAsMuchAsInGo) {
   constexpr std::uint64_t kChunks = 16'384;
   CheckedHeap<LinuxAmd64> heap;
   heap.CheckEvery(1000);
   heap.Grow(0, kChunks);
   const std::uint64_t committed = heap.allocator().metadata().committed.raw;
-  // Exactly: root, pages of levels 1 to 4 (32, 256, 2048 and 16384 entries), two blocks of bitmaps.
-  EXPECT_EQ(committed, 131'072 + 4096 + 4096 + 16'384 + 131'072 + 2 * 1'048'576u);
-  const double in_go = 131'072 + (128 + 8 + 1.14) * static_cast<double>(kChunks);
+  // Exactly: root, pages of levels 1 to 4 (32, 256, 2048 and 16384 entries), the index and a page
+  // more, two blocks of bitmaps.
+  EXPECT_EQ(committed, 131'072 + 4096 + 4096 + 16'384 + 131'072 + 131'072 + 4096 + 2 * 1'048'576u);
+  const double in_go = 131'072 + (128 + 8 + 1.14 + 8) * static_cast<double>(kChunks);
   EXPECT_NEAR(static_cast<double>(committed), in_go, 0.1 * in_go);
 }
 

@@ -4,7 +4,7 @@
 /// i % 64 of word i / 64. Read as allocation state, 1 is allocated and 0 is free; Find and
 /// Summarize look for zeros. A 512-page bitmap is one cache line. Ranges are (first, count) with
 /// count >= 1 and must lie inside the chunk (contract). Nothing here allocates or locks. Go's
-/// names: pageBits, pallocBits; findBitRange64 = LowestRun64.
+/// names: pageBits, pallocBits; findBitRange64 = LowestRun64, fillAligned = FillAligned.
 #pragma once
 
 #include <array>
@@ -40,6 +40,19 @@ constexpr std::uint64_t RunStarts64(std::uint64_t bits, std::uint64_t count) {
 constexpr unsigned LowestRun64(std::uint64_t bits, std::uint64_t count) {
   PA_EXPECT(count >= 1, count);
   return static_cast<unsigned>(std::countr_zero(RunStarts64(bits, count)));
+}
+
+/// Fills every aligned group of `group` bits that contains a one; a power of two from 1 to 64
+/// (contract). Each step joins two neighbouring halves: 0x0100a3 in groups of 8 is 0xff00ff
+/// (Go: fillAligned).
+constexpr std::uint64_t FillAligned(std::uint64_t bits, std::uint64_t group) {
+  PA_EXPECT(group <= 64 && std::has_single_bit(group), group);
+  for (std::uint64_t half = 1; half < group; half *= 2) {
+    // The lower half of every group of 2 * half bits: 0x5555..., 0x3333..., 0x0f0f...
+    const std::uint64_t lower = ~std::uint64_t{0} / ((std::uint64_t{1} << half) + 1);
+    bits |= (bits >> half & lower) | (bits & lower) << half;
+  }
+  return bits;
 }
 
 template <unsigned kPages>

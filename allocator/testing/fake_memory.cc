@@ -1,6 +1,7 @@
 #include "testing/fake_memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -35,9 +36,11 @@ OsMemory::Reservation FakeMemory::Reserve(ByteCount size, std::byte* at) {
   if (Refuse()) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
   if (at != nullptr) return {{OsCall::kReserve, EEXIST, size}, nullptr};  // no place is free
   // Untouched zero pages of a large block cost nothing, so 512 MiB of summaries are fine.
-  void* memory = std::calloc(1, static_cast<std::size_t>(size.raw + page_size_.raw));
+  const std::uint64_t alignment =
+      std::max(page_size_.raw, std::min(std::bit_floor(size.raw), kMaxAlignment.raw));
+  void* memory = std::calloc(1, static_cast<std::size_t>(size.raw + alignment));
   if (memory == nullptr) return {{OsCall::kReserve, ENOMEM, size}, nullptr};
-  const auto mask = static_cast<std::uintptr_t>(page_size_.raw - 1);
+  const auto mask = static_cast<std::uintptr_t>(alignment - 1);
   const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(memory) + mask) & ~mask;
   blocks_.emplace(begin, Block{static_cast<std::byte*>(memory),
                                std::vector<bool>(size.raw / page_size_.raw, false)});
@@ -77,7 +80,16 @@ OsStatus FakeMemory::Release(std::byte* begin, ByteCount size) {
     const bool committed = block->second.committed[i];
     PA_EXPECT(committed, i);
   }
+  if (release_error_ != 0) return {OsCall::kRelease, release_error_, size};
   std::memset(begin, 0, static_cast<std::size_t>(size.raw));
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::ReleaseLazily(std::byte* begin, ByteCount size) {
+  static_cast<void>(Locate(begin, size));
+  for (std::uint64_t at = 0; at < size.raw; at += 2 * page_size_.raw) {
+    if (const OsStatus status = Release(begin + at, page_size_); !status.ok()) return status;
+  }
   return OsStatus::Ok();
 }
 

@@ -2,8 +2,9 @@
 ///
 /// Every page of every reservation has a state, so a commit of what is committed already, a call
 /// outside a reservation and a reservation that is never returned are contract breaks. Fresh memory
-/// is zero. FailAfter(n) lets n more calls pass and refuses from
-/// then on (or once), which is how "a refusal leaves the heap as it was" is tested.
+/// is zero, and aligned to its size (to 64 MiB at most), so that whole arenas need no more than
+/// they are. FailAfter(n) lets n more calls pass and refuses from then on (or once), which is how
+/// "a refusal leaves the heap as it was" is tested.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +27,9 @@ class FakeMemory final : public OsMemory {
   [[nodiscard]] ByteCount page_size() const override { return page_size_; }
   Reservation Reserve(ByteCount size, std::byte* at) override;
   OsStatus Commit(std::byte* begin, ByteCount size) override;
+  [[nodiscard]] ByteCount huge_page_size() const override { return huge_page_size_; }
   OsStatus Release(std::byte* begin, ByteCount size) override;
+  OsStatus ReleaseLazily(std::byte* begin, ByteCount size) override;
   OsStatus Fault(std::byte* begin, ByteCount size) override;
   OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override;
   OsStatus Unreserve(std::byte* begin, ByteCount size) override;
@@ -36,11 +39,17 @@ class FakeMemory final : public OsMemory {
   void FailAfter(std::uint64_t calls, bool once = false);
   void NeverFail() { fail_after_.reset(); }
 
+  /// From now on releases are refused with this errno; 0: no more.
+  void RefuseReleases(int error_number) { release_error_ = error_number; }
+  void set_huge_page_size(ByteCount size) { huge_page_size_ = size; }
+
   [[nodiscard]] std::uint64_t calls() const { return calls_; }  ///< of Reserve and Commit
   [[nodiscard]] ByteCount reserved() const { return reserved_; }
   [[nodiscard]] ByteCount committed() const { return committed_; }
 
  private:
+  static constexpr ByteCount kMaxAlignment{64u << 20};
+
   struct Block {
     std::byte* memory;            // what was allocated; `begin` inside is page aligned
     std::vector<bool> committed;  // per page
@@ -52,6 +61,8 @@ class FakeMemory final : public OsMemory {
   std::pair<Blocks::iterator, std::size_t> Locate(std::byte* begin, ByteCount size);
 
   ByteCount page_size_;
+  ByteCount huge_page_size_;
+  int release_error_ = 0;
   Blocks blocks_;
   std::optional<std::uint64_t> fail_after_;
   bool fail_once_ = false;

@@ -4,7 +4,7 @@
 /// its number from the table in allocator/README.md: "INV-1: leaf 7: ...". Empty: all hold. It
 /// recomputes from the bitmaps alone and shares no code with the search structure; bits are read
 /// one at a time. Cost: all pages and all accessible entries of the heap, so for tests and fuzzing.
-/// AllocatorAccess is the one door to the private parts; tests use it to break things on purpose.
+/// What the scavenge index says is judged in scavenge_invariants.h.
 #pragma once
 
 #include <algorithm>
@@ -16,56 +16,10 @@
 #include <vector>
 
 #include "pagealloc/page_allocator.h"
+#include "testing/allocator_access.h"
+#include "testing/scavenge_invariants.h"
 
 namespace pagealloc::testing {
-
-struct AllocatorAccess {
-  template <class A>
-  static auto& chunks(A& a) {
-    return a.chunks_;
-  }
-  template <class A>
-  static auto& ranges(A& a) {
-    return a.in_heap_;
-  }
-  template <class A>
-  static auto& stats(A& a) {
-    return a.stats_;
-  }
-  template <class A>
-  static auto& search_from(A& a) {
-    return a.search_from_;
-  }
-  template <class A>
-  static constexpr PageOffset nothing_free() {
-    return A::kNothingFree;
-  }
-  /// First entry of a level.
-  template <class A>
-  static auto* level(A& a, unsigned index) {
-    return a.tree_.levels_[index];
-  }
-  template <class A>
-  static std::uint64_t& level_length(A& a, unsigned index) {
-    return a.tree_.lengths_[index];
-  }
-  template <class A>
-  static PageRange& bounds(A& a) {
-    return a.tree_.bounds_;
-  }
-  /// Whether entries [begin, end) of a level may be read.
-  template <class A>
-  static bool accessible(const A& a, unsigned index, std::uint64_t begin, std::uint64_t end) {
-    if constexpr (A::LayoutType::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
-      return true;
-    } else {
-      return a.tree_.memory_[index].accessible(begin, end);
-    }
-  }
-};
-
-/// "INV-n: what (a, b, …)". The numbers are raw values of units.
-std::string Violation(int number, const char* what, std::initializer_list<std::uint64_t> values);
 
 namespace internal {
 
@@ -118,9 +72,11 @@ const char* WordDefect(PackedSummary<kBits> entry, unsigned level, std::uint64_t
 }  // namespace internal
 
 /// @param caches  page caches that are out, for INV-9; none if the caller does not know
+/// @param held    what BeginScavenge() gave and FinishScavenge() has not had back: all of it
 template <Layout L, class Counters>
 [[nodiscard]] std::string CheckInvariants(PageAllocator<L, Counters>& allocator,
-                                          std::span<const PageCache> caches = {}) {
+                                          std::span<const PageCache> caches = {},
+                                          std::span<const PageRange> held = {}) {
   using G = Geometry<L>;
   using Access = AllocatorAccess;
   constexpr unsigned kLeaf = G::kLevels - 1;
@@ -276,13 +232,13 @@ template <Layout L, class Counters>
 
   // INV-10: every page is accounted for.
   const HeapStats& stats = Access::stats(allocator);
-  if (stats.grown.raw != total || stats.in_use.raw != in_use || stats.free.raw != total - in_use ||
-      stats.scavenged.raw != scavenged) {
-    return Violation(10, "statistics: grown, in use, free, scavenged",
-                     {stats.grown.raw, stats.in_use.raw, stats.free.raw, stats.scavenged.raw, total,
-                      in_use, total - in_use, scavenged});
+  if (stats.grown.raw != total || stats.in_use.raw + stats.held.raw != in_use ||
+      stats.free.raw != total - in_use || stats.scavenged.raw != scavenged) {
+    return Violation(10, "statistics: grown, in use, free, scavenged, held",
+                     {stats.grown.raw, stats.in_use.raw, stats.free.raw, stats.scavenged.raw,
+                      stats.held.raw, total, in_use, total - in_use, scavenged});
   }
-  return {};
+  return internal::CheckScavengeInvariants(allocator, held);
 }
 
 }  // namespace pagealloc::testing

@@ -1,6 +1,7 @@
 #include "testing/page_map.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 namespace pagealloc::testing {
@@ -41,7 +42,7 @@ void PageMap::Grow(PageRange range) {
   const std::uint64_t count = range.size().raw / chunk_pages_;
   std::vector<Chunk> added(count);
   for (std::uint64_t i = 0; i < count; ++i) {
-    added[i] = Chunk{first + i, chunk_pages_, nullptr, Page::kFreeScavenged};
+    added[i] = Chunk{first + i, chunk_pages_, nullptr, Page::kFreeScavenged, 0};
   }
   chunks_.insert(chunks_.begin() + static_cast<std::ptrdiff_t>(LowerBound(first)),
                  std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
@@ -83,6 +84,7 @@ void PageMap::Fill(Chunk& chunk, std::uint64_t begin, std::uint64_t end, Page st
   const std::uint64_t now_free = state != Page::kAllocated ? end - begin : 0;
   const std::uint64_t now_scavenged = state == Page::kFreeScavenged ? end - begin : 0;
   chunk.free = chunk.free - were_free + now_free;
+  chunk.peak = std::max(chunk.peak, chunk_pages_ - chunk.free);
   free_ = PageCount{free_.raw - were_free + now_free};
   scavenged_free_ = PageCount{scavenged_free_.raw - were_scavenged + now_scavenged};
   byte_visits_ += end - begin;
@@ -167,6 +169,61 @@ PageCount PageMap::AllocateRange(PageRange range) {
 void PageMap::Free(PageRange range) {
   PA_EXPECT(AllAllocated(range), range.begin, range.end);
   Set(range, Page::kFree);
+  freed_end_ = std::max(freed_end_, range.end);
+}
+
+void PageMap::NextGeneration() {
+  for (Chunk& chunk : chunks_) chunk.peak = chunk_pages_ - chunk.free;
+  background_end_ = std::max(background_end_, freed_end_);
+  freed_end_ = PageOffset{0};
+}
+
+/// One run of the chunk, of pages below `below` (a page of it, or its end) rounded up to a block.
+PageCount PageMap::ScavengeIn(Chunk& chunk, std::uint64_t below, PageCount most, PageCount unit,
+                              PageCount huge) {
+  const std::uint64_t begin = chunk.index * chunk_pages_;
+  const auto usable = [&](std::uint64_t group) {  // all pages of the group that begins there
+    for (std::uint64_t i = group; i < group + unit.raw; ++i) {
+      if (At(PageOffset{begin + i}) != Page::kFree) return false;
+    }
+    return true;
+  };
+  std::uint64_t end = (below + kBlockPages - 1) / kBlockPages * kBlockPages;
+  while (end > 0 && !usable(end - unit.raw)) end -= unit.raw;
+  if (end == 0) return PageCount{0};
+  std::uint64_t run = end;  // where it begins
+  while (run > 0 && usable(run - unit.raw)) run -= unit.raw;
+  std::uint64_t first = end - unit.raw;
+  while (first > run && end - first < most.raw) first -= unit.raw;
+  if (huge > unit && huge.raw <= chunk_pages_) {
+    for (std::uint64_t at = 0; at < chunk_pages_; at += huge.raw) {
+      if (at >= run && at < first && first < at + huge.raw && at + huge.raw <= end) first = at;
+    }
+  }
+  Set({PageOffset{begin + first}, PageOffset{begin + end}}, Page::kFreeScavenged);
+  return PageCount{end - first};
+}
+
+PageCount PageMap::Scavenge(PageCount target, bool forced, PageCount unit, PageCount huge) {
+  PageOffset from = forced ? heap_end() : background_end_;
+  PageCount released{0};
+  for (std::size_t at = chunks_.size(); at-- > 0 && released < target;) {
+    Chunk& chunk = chunks_[at];
+    const std::uint64_t begin = chunk.index * chunk_pages_;
+    if (begin >= from.raw) continue;
+    if (!forced && chunk.peak >= chunk_pages_ - chunk_pages_ / 32) continue;
+    const std::uint64_t below = std::min(from.raw - begin, chunk_pages_);
+    while (released < target) {
+      const PageCount missing = target - released;
+      PageCount got = ScavengeIn(chunk, below, missing, unit, huge);
+      if (got == PageCount{0}) got = ScavengeIn(chunk, chunk_pages_, missing, unit, huge);
+      if (got == PageCount{0}) break;
+      released += got;
+    }
+    if (released >= target) from = PageOffset{begin + below};
+  }
+  if (!forced) background_end_ = released >= target ? from : PageOffset{0};
+  return released;
 }
 
 std::optional<PageMap::Block> PageMap::TakeBlock() {
@@ -200,6 +257,10 @@ PageMap::Block PageMap::PeekBlock(PageOffset first) const {
 void PageMap::ReturnBlock(const Block& block) {
   PA_EXPECT(block.first.raw % kBlockPages == 0 && in_heap(block.first), block.first);
   PA_EXPECT((block.scavenged & ~block.pages) == 0, block.scavenged, block.pages);
+  for (std::uint64_t i = 0; i < kBlockPages; ++i) {
+    if ((block.pages >> i & 1) != 0)
+      freed_end_ = std::max(freed_end_, block.first + PageCount{i + 1});
+  }
   for (std::uint64_t i = 0; i < kBlockPages; ++i) {
     if ((block.pages >> i & 1) == 0) continue;
     const PageOffset page{block.first.raw + i};
@@ -289,6 +350,28 @@ PageMap::Runs PageMap::RunsOf(PageRange range) const {
   }
   if (reached < range.end.raw) add(range.end.raw - reached, false);
   return {PageCount{start}, PageCount{max}, PageCount{run}};
+}
+
+PageMap::Counts PageMap::CountsOf(PageRange range) const {
+  PA_EXPECT(range.begin < range.end, range.begin, range.end);
+  std::array<std::uint64_t, 3> counts{};  // by Page
+  const std::uint64_t last_index = (range.end.raw - 1) / chunk_pages_;
+  for (std::size_t at = LowerBound(range.begin.raw / chunk_pages_);
+       at < chunks_.size() && chunks_[at].index <= last_index; ++at) {
+    const Chunk& chunk = chunks_[at];
+    const std::uint64_t chunk_begin = chunk.index * chunk_pages_;
+    const std::uint64_t begin = std::max(range.begin.raw, chunk_begin) - chunk_begin;
+    const std::uint64_t end = std::min(range.end.raw - chunk_begin, chunk_pages_);
+    if (!chunk.pages) {
+      counts[static_cast<std::size_t>(chunk.all)] += end - begin;
+      continue;
+    }
+    for (std::uint64_t i = begin; i < end; ++i) ++counts[static_cast<std::size_t>(chunk.pages[i])];
+    byte_visits_ += end - begin;
+  }
+  return {PageCount{counts[static_cast<std::size_t>(Page::kAllocated)]},
+          PageCount{counts[static_cast<std::size_t>(Page::kFree)]},
+          PageCount{counts[static_cast<std::size_t>(Page::kFreeScavenged)]}};
 }
 
 PageOffset PageMap::heap_end() const {

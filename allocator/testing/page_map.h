@@ -60,6 +60,15 @@ class PageMap {
   /// heap, its pages are allocated, scavenged is a part of pages.
   void ReturnBlock(const Block& block);
 
+  /// A new generation of scavenging: what was freed before it may now be released unforced.
+  void NextGeneration();
+  /// Marks free pages scavenged, highest first, until at least `target` pages are; how many. Whole
+  /// aligned groups of `unit` pages of one chunk at a time, from the top of the highest run, and a
+  /// whole huge page rather than a part of it (`huge` pages; 0: no such thing). Unforced: only in
+  /// chunks that had under 31/32 of their pages in use all through the generation, and from the
+  /// highest page down that was freed before it.
+  PageCount Scavenge(PageCount target, bool forced, PageCount unit, PageCount huge);
+
   // An empty range is a broken contract for these three; a range may end anywhere.
   [[nodiscard]] bool InHeap(PageRange range) const;
   [[nodiscard]] bool AllFree(PageRange range) const;       ///< and in the heap
@@ -79,6 +88,16 @@ class PageMap {
   };
   /// Pages outside the heap are not free. The cost is that of the chunks inside the range.
   [[nodiscard]] Runs RunsOf(PageRange range) const;
+
+  /// Pages of a range by state; those outside the heap are none of these.
+  struct Counts {
+    PageCount allocated;
+    PageCount free;       ///< and not scavenged
+    PageCount scavenged;  ///< free and scavenged
+    friend bool operator==(const Counts&, const Counts&) = default;
+  };
+  /// The cost is that of the chunks inside the range.
+  [[nodiscard]] Counts CountsOf(PageRange range) const;
 
   [[nodiscard]] PageCount grown() const { return grown_; }
   [[nodiscard]] PageCount in_use() const { return grown_ - free_; }
@@ -100,6 +119,7 @@ class PageMap {
     /// A byte a page; null while all pages are alike, namely `all`.
     std::unique_ptr<Page[]> pages;  // NOLINT(*-avoid-c-arrays)
     Page all;
+    std::uint64_t peak = 0;  ///< most pages in use in this generation
   };
 
   [[nodiscard]] std::size_t LowerBound(std::uint64_t chunk_index) const;
@@ -108,6 +128,8 @@ class PageMap {
   void Fill(Chunk& chunk, std::uint64_t begin, std::uint64_t end, Page state);
   void Set(PageRange range, Page state);
   void MoveCursorUp() const;
+  PageCount ScavengeIn(Chunk& chunk, std::uint64_t below, PageCount most, PageCount unit,
+                       PageCount huge);
   template <class Wanted>
   bool AllAre(PageRange range, Wanted wanted) const;
 
@@ -116,6 +138,8 @@ class PageMap {
   PageCount grown_;
   PageCount free_;
   PageCount scavenged_free_;
+  PageOffset freed_end_;       // one past the highest page freed in this generation
+  PageOffset background_end_;  // unforced scavenging begins below; 0: there is nothing left
   // Nothing below this page is free. Searching moves it up, which no caller can see.
   mutable PageOffset cursor_;
   mutable std::uint64_t byte_visits_ = 0;

@@ -300,5 +300,18 @@ TEST(PageMap, AgreesWithAWalkOverAllPagesOnRandomOperations) {
   }
 }
 
+TEST(PageMap, CountsPagesByStateInsideTheHeapOnly) {
+  PageMap map(PageCount{512});
+  map.Grow({PageOffset{512}, PageOffset{1536}});
+  ASSERT_TRUE(map.Allocate(PageCount{600}));
+  map.Free({PageOffset{600}, PageOffset{610}});
+  const auto counts = [&map](std::uint64_t begin, std::uint64_t end) {
+    return map.CountsOf({PageOffset{begin}, PageOffset{end}});
+  };
+  EXPECT_EQ(counts(0, 512), (PageMap::Counts{}));
+  EXPECT_EQ(counts(0, 4096), (PageMap::Counts{PageCount{590}, PageCount{10}, PageCount{424}}));
+  EXPECT_EQ(counts(605, 1113), (PageMap::Counts{PageCount{502}, PageCount{5}, PageCount{1}}));
+}
+
 }  // namespace
 }  // namespace pagealloc::testing

@@ -152,7 +152,15 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
   }
   HeapState runs(program.id_count);
   Runner<L, S> runner(stage->subject(), program, runs, nullptr, false, 0);
-  const Judgement* const model = verify ? &judgement : nullptr;
+  const Judgement* model = verify ? &judgement : nullptr;
+  std::optional<Judgement> of_this_layout;
+  if (verify && program.FirstOf({OpKind::kScavenge}) != nullptr) {
+    auto judged =
+        Judge(program, {.max_ops = judgement.judged, .scavenged_chunk = Geometry<L>::kChunkPages});
+    PA_EXPECT(judged.ok());
+    of_this_layout = std::move(judged).value();
+    model = &*of_this_layout;
+  }
   CheckedResult result;
   if (!runner.Check(0, program.measured_from, model, result.mismatch)) {
     return RefusedMemory(options, runner.failure());
@@ -170,7 +178,7 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
     result.work->summary_updates -= before->summary_updates;
   }
   if (verify && judgement.judged == program.ops.size()) {
-    result.mismatch = CheckStatistics(program.ops.size(), stage->subject().stats(), judgement);
+    result.mismatch = CheckStatistics(program.ops.size(), stage->subject().stats(), *model);
   }
   result.metadata_bytes = stage->subject().metadata().committed.raw;
   result.result_hash = runner.result_hash();

@@ -38,6 +38,10 @@ class NullSubject {
     Consume(PageRange{cache.base, cache.base});
     Opaque(cache.pages);
   }
+  PageCount Scavenge(PageCount target, ScavengeMode /*mode*/) {
+    return PageCount{Opaque(target.raw)};
+  }
+  void NextScavengeGeneration() { Opaque(0); }
   HeapStats stats() const { return {}; }
   MetadataStats metadata() const { return {}; }
 

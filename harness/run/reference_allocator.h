@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "harness/run/subject.h"
+#include "harness/trace/judge.h"
 #include "pagealloc/layout.h"
 #include "pagealloc/units.h"
 #include "testing/page_map.h"
@@ -43,6 +44,11 @@ class ReferenceAllocator {
     map_.ReturnBlock({cache.base, cache.pages, cache.scavenged});
     cache = {};
   }
+
+  PageCount Scavenge(PageCount target, ScavengeMode mode) {
+    return map_.Scavenge(target, mode == ScavengeMode::kForced, kReleaseUnit, kReleaseHuge);
+  }
+  void NextScavengeGeneration() { map_.NextGeneration(); }
 
   HeapStats stats() const {
     return HeapStats{.grown = map_.grown(),

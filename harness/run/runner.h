@@ -224,11 +224,23 @@ class Runner {
       case OpKind::kGrow:
         return Grow(PageRange::Of(PageOf(op.at), op.count));
       case OpKind::kScavenge:
+        result.first = Scavenge(op).raw;
+        hash = Mix(hash, result.first);
+        return failure_.ok();
       case OpKind::kNextGeneration:
-        break;
+        subject_.NextScavengeGeneration();
+        return true;
     }
-    PA_EXPECT(false && "this op cannot be replayed; the planner refuses it", op.line);
-    return false;
+    __builtin_unreachable();  // no other kinds
+  }
+
+  [[gnu::noinline]] PageCount Scavenge(const Op& op) {
+    const ScavengeMode mode = op.background ? ScavengeMode::kBackground : ScavengeMode::kForced;
+    const auto release = [this](PageRange pages) {
+      if (window_ == nullptr) return OsStatus::Ok();
+      return window_->Release(Geometry<L>::AddressOf(pages.begin), BytesOf(pages.size()));
+    };
+    return ScavengeSubject(subject_, op.count, mode, release, failure_);
   }
 
   [[gnu::noinline]] bool Grow(PageRange pages) {

@@ -16,14 +16,6 @@
 namespace pagealloc::bench {
 namespace {
 
-absl::Status RefuseScavenging(const Program& program) {
-  const Op* op = program.FirstOf({OpKind::kScavenge, OpKind::kNextGeneration});
-  if (op == nullptr) return absl::OkStatus();
-  return UsageError(RenderProblem(program.PositionOf(*op),
-                                  "there is no scavenger yet that could replay this record",
-                                  "Remove the records s and n; trace validate accepts them."));
-}
-
 // "corpora/golden/web.pagetrace.zst" is known as "web": rows of two machines must compare.
 std::string TraceName(std::string name) {
   if (name == "-") return "stdin";
@@ -64,7 +56,6 @@ absl::StatusOr<Source> LoadTrace(const std::string& path) {
   if (!trace.ok()) return FileError(std::string(trace.status().message()));
   Result<Judgement, TraceError> judgement = Judge(*trace);
   if (!judgement.ok()) return UsageError(judgement.error().Message());
-  if (absl::Status status = RefuseScavenging(trace->program); !status.ok()) return status;
   Source source = Assemble(std::move(trace->program), std::move(judgement).value());
   source.columns.workload = TraceName(path);
   return source;
@@ -85,13 +76,12 @@ absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
   if (!program.ok()) return UsageError(program.error().sentence);
   // Minutes of the model's work; what it leaves out is said (Measurement::SayWhatIsChecked).
   constexpr std::uint64_t kMostByteVisits = 100'000'000'000;
-  Result<Judgement, TraceError> judgement = Judge(program.value(), kMaxJudgedHeap, kMostByteVisits);
+  Result<Judgement, TraceError> judgement = Judge(program.value(), {.max_visits = kMostByteVisits});
   if (!judgement.ok()) {
     return absl::InternalError(
         absl::StrCat("the generator of ", request.name,
                      " made an operation that is not legal: ", judgement.error().Message()));
   }
-  if (absl::Status status = RefuseScavenging(program.value()); !status.ok()) return status;
   Source source = Assemble(std::move(program).value(), std::move(judgement).value());
   source.workload = request;
   source.columns.workload = request.name;

@@ -38,7 +38,7 @@ struct Source {
   void ReleaseProgram();
 };
 
-/// Reads, parses and judges a trace; refuses records that need a scavenger.
+/// Reads, parses and judges a trace.
 absl::StatusOr<Source> LoadTrace(const std::string& path);
 
 /// Makes and judges a workload. EnvironmentError: the machine has too little memory for it.

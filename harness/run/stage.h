@@ -45,6 +45,7 @@ class Stage {
     OsMemory& os = options.huge_pages == HugePageMode::kAlways ? static_cast<OsMemory&>(huge_)
                                                                : static_cast<OsMemory&>(plain_);
     if (const OsStatus status = subject_.Init(os); !status.ok()) return status;
+    ReleaseAsJudged(subject_, os);
     has_window_ = options.memory != HeapMemory::kSimulate && options.heap_pages > PageCount{0};
     if (!has_window_) return OsStatus::Ok();
     const ByteCount size = os.RoundUp(BytesOf(options.heap_pages));

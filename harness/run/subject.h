@@ -5,12 +5,15 @@
 /// numbering; the runner turns a trace's offsets into them once an operation.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <optional>
 
+#include "harness/trace/judge.h"
 #include "pagealloc/os_memory.h"
 #include "pagealloc/page_allocator.h"
 #include "pagealloc/page_cache.h"
+#include "pagealloc/scavenger.h"
 #include "pagealloc/units.h"
 
 namespace pagealloc::bench {
@@ -25,9 +28,40 @@ concept Subject = requires(S& subject, const S& constant, OsMemory& os, PageRang
   subject.Free(range);
   { subject.Find(count) } -> std::same_as<std::optional<Found>>;
   { subject.TakePageCache() } -> std::same_as<PageCache>;
+  subject.NextScavengeGeneration();
   subject.Flush(cache);
   { constant.stats() } -> std::convertible_to<HeapStats>;
   { constant.metadata() } -> std::convertible_to<MetadataStats>;
 };
+
+/// Makes a subject release memory in the pieces that the judge reckons with; in larger ones where
+/// the operating system's pages are larger.
+template <Subject S>
+void ReleaseAsJudged(S& subject, const OsMemory& os) {
+  if constexpr (requires { subject.set_release_units({}); }) {
+    const PageCount page{std::max(kReleaseUnit.raw, os.page_size().raw / kPageBytes.raw)};
+    subject.set_release_units({page, kReleaseHuge});
+  }
+}
+
+/// Gives the memory of at least `target` pages back, if so many are free; how many it was. A
+/// subject that scavenges by itself has Scavenge(target, mode) and asks the operating system for
+/// nothing; a PageAllocator is scavenged by the library, and `release` is called for each range.
+///
+/// @param release  PageRange -> OsStatus
+/// @param status   gets the first refusal
+template <Subject S, class Release>
+PageCount ScavengeSubject(S& subject, PageCount target, ScavengeMode mode, Release&& release,
+                          OsStatus& status) {
+  if constexpr (requires { subject.Scavenge(target, mode); }) {
+    return subject.Scavenge(target, mode);
+  } else {
+    NoLock lock;
+    const ScavengeResult result =
+        ScavengePages(subject, lock, BytesOf(target), mode, release, [] { return false; });
+    status = result.status;
+    return PageCount{result.released.raw / kPageBytes.raw};
+  }
+}
 
 }  // namespace pagealloc::bench

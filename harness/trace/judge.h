@@ -2,8 +2,8 @@
 ///
 /// Judged before any clock runs, without a layout and without the allocator. An operation that is
 /// not legal refuses the trace; an expectation that differs does not: the judge reports outcomes,
-/// and whoever replays compares (DifferenceFromExpectation). kScavenge and kNextGeneration change
-/// nothing here: what they release depends on a layout and a machine.
+/// and whoever replays compares (DifferenceFromExpectation). What `s` releases depends on the
+/// layout's chunk, nothing else does.
 ///
 ///   program  --ParseTrace-->  operations, perhaps a syntax error
 ///            --Judge------->  outcome of every operation, growth, peak
@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "harness/trace/program.h"
 #include "harness/trace/trace_reader.h"
 #include "pagealloc/units.h"
+#include "testing/page_map.h"
 
 namespace pagealloc::bench {
 
@@ -30,7 +32,8 @@ namespace pagealloc::bench {
 struct Outcome {
   static constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 
-  /// Trace offset: a, find, r: first page; c: the block. kNone: nothing fits. 0 for other kinds.
+  /// Trace offset: a, find, r: first page; c: the block. kNone: nothing fits. s: how many pages
+  /// were released. 0 for other kinds.
   std::uint64_t first = 0;
   /// a, r: how many of the pages were scavenged. c: which ones, as a mask. 0 for other kinds.
   std::uint64_t scavenged = 0;
@@ -62,14 +65,30 @@ struct Judgement {
 /// refused as too large to judge.
 inline constexpr PageCount kMaxJudgedHeap{std::uint64_t{1} << 30};
 
+/// In what pieces memory is given back, wherever a program says `s`: pages of the operating system
+/// no larger than ours, huge pages of 2 MiB. The same on every machine, so that a result is, too.
+inline constexpr PageCount kReleaseUnit{1};
+inline constexpr PageCount kReleaseHuge{256};
+
+/// Looks at the model after each operation, whose index it gets.
+using JudgeObserver = std::function<void(std::size_t op_index, const testing::PageMap& model)>;
+
+struct JudgeOptions {
+  PageCount max_heap = kMaxJudgedHeap;
+  /// Visits of bytes and operations after which the model only follows the heap's growth through
+  /// the rest. For programs that are known to be legal; without effect on growth on demand, which
+  /// cannot be followed.
+  std::uint64_t max_visits = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t max_ops = std::numeric_limits<std::uint64_t>::max();
+  /// Chunk of the layout that scavenges, for what `s` releases; it divides the program's
+  /// (contract). 0: the program's own, 512 pages at most.
+  PageCount scavenged_chunk{0};
+  JudgeObserver observer = nullptr;
+};
+
 /// Judges a program; the error is the first operation that is not legal.
-///
-/// @param max_visits  of bytes by the model: beyond them it only follows the heap's growth through
-///                    the rest. For programs that are legal by construction and grow by kGrow only;
-///                    whoever else judges has no limit.
-[[nodiscard]] Result<Judgement, TraceError> Judge(
-    const Program& program, PageCount max_heap = kMaxJudgedHeap,
-    std::uint64_t max_visits = std::numeric_limits<std::uint64_t>::max());
+[[nodiscard]] Result<Judgement, TraceError> Judge(const Program& program,
+                                                  const JudgeOptions& options = {});
 
 /// Judges a trace as read; the error is the first in the file, of form or of legality.
 [[nodiscard]] Result<Judgement, TraceError> Judge(const ParsedTrace& trace,

@@ -147,6 +147,30 @@ constexpr std::array kAdversaryParams{
               .full = "6,10",
               .sentence = "how often the size doubles before all is freed"}};
 
+constexpr std::array<std::string_view, 2> kScavengeModes{"background", "forced"};
+
+constexpr std::array kScavengeParams{
+    ParamInfo{.name = "every",
+              .min = 1,
+              .max = 1'000'000,
+              .fallback = "100",
+              .full = "100",
+              .sentence = "operations from one scavenging to the next"},
+    ParamInfo{.name = "mode",
+              .kind = ParamKind::kWord,
+              .words = kScavengeModes,
+              .fallback = "background",
+              .full = "background,forced",
+              .sentence = "what is scavenged: background leaves dense chunks alone"},
+    Occupancy("50", "50,90"),
+    ParamInfo{.name = "pages",
+              .min = 1,
+              .max = 1'000'000,
+              .fallback = "8",
+              .full = "8,512",
+              .sentence = "pages to release each time"},
+    PageSizes("sizes", 4096, "1-16", "1-16", "pages of an allocation, all equally likely")};
+
 struct Entry {
   WorkloadInfo info;
   Generator generator;
@@ -221,6 +245,10 @@ constexpr std::array kEntries{
            .sentence = "takes page caches from a fragmented heap and brings them back",
            .params = kCacheParams},
           MakeCache},
+    Entry{{.name = "scavenge",
+           .sentence = "churn beside a scavenger that gives memory back",
+           .params = kScavengeParams},
+          MakeScavenge},
     Entry{
         {.name = "adversary",
          .sentence = "first fit's worst case: sizes double, and what stays leaves no hole for them",

@@ -161,6 +161,40 @@ std::optional<Problem> MakeCache(WorkloadContext& context) {
   return std::nullopt;
 }
 
+std::optional<Problem> MakeScavenge(WorkloadContext& context) {
+  // A generation every so many scavengings: the background cursor follows once a generation.
+  constexpr std::uint64_t kScavengingsAGeneration = 16;
+
+  WorkloadScript& script = context.script;
+  const Sizes sizes = context.SizesOf("sizes");
+  const PageCount target = script.Share(context.Number("occupancy"));
+  const std::uint64_t every = context.Number("every");
+  const PageCount pages{context.Number("pages")};
+  const bool background = context.Word("mode") == "background";
+  if (sizes.high > target.raw) return TooSmall("the largest size", target, sizes.high);
+  Population population(script, context.random);
+  population.FillTo(target, sizes);
+  script.StartMeasuring();
+  std::uint64_t done = 0;
+  std::uint64_t scavengings = 0;
+  const auto between = [&] {
+    if (++done % every != 0 || script.done()) return;
+    if (scavengings++ % kScavengingsAGeneration == 0) script.NextGeneration();
+    if (!script.done()) script.Scavenge(pages, background);
+  };
+  while (!script.done()) {
+    const PageCount n = sizes.Draw(context.random);
+    while (script.in_use() + n > target && !script.done()) {
+      population.FreeRandom();
+      between();
+    }
+    if (script.done()) break;
+    population.Allocate(n);
+    between();
+  }
+  return std::nullopt;
+}
+
 /// J. M. Robson's construction (Bounds for some functions concerning dynamic storage allocation,
 /// JACM 21, 1974): sizes double; of the objects of each step as few stay as leave no hole for the
 /// next. What stays are those that cover a page congruent to an offset, modulo the next size.

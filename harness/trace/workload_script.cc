@@ -100,6 +100,10 @@ void WorkloadScript::ReturnCache(const FirstFit::Block& block) {
   heap_.ReturnBlock(block);
 }
 
+void WorkloadScript::Scavenge(PageCount n, bool background) { Write(Op::Scavenge(n, background)); }
+
+void WorkloadScript::NextGeneration() { Write(Op::NextGeneration()); }
+
 void WorkloadScript::BeginWithoutHeap() {
   PA_EXPECT(program_.ops.size() == 1);
   program_.ops.clear();

@@ -61,6 +61,9 @@ class WorkloadScript {
   std::optional<FirstFit::Block> TakeCache();
   /// Brings one back, its pages used since.
   void ReturnCache(const FirstFit::Block& block);
+  /// Changes no placement.
+  void Scavenge(PageCount n, bool background);
+  void NextGeneration();
   /// Undoes the growth that every script begins with. Comes first (contract).
   void BeginWithoutHeap();
   /// Adds a range that is not in the heap (contract).

@@ -119,6 +119,22 @@ TEST(Cache, TakesWhatTheLowestBlockHasAndBringsItBack) {
   EXPECT_EQ(played.in_use.back(), played.in_use[7]) << "all are back after each eight operations";
 }
 
+TEST(Scavenge, ReleasesWhatChurnHasFreed) {
+  const Played played = Play({.name = "scavenge", .heap = MiB(64), .ops = 20'000});
+  std::uint64_t scavengings = 0, generations = 0, released = 0;
+  for (std::size_t i = played.program.measured_from; i < played.program.ops.size(); ++i) {
+    const Op& op = played.program.ops[i];
+    generations += op.kind == OpKind::kNextGeneration ? 1U : 0U;
+    if (op.kind != OpKind::kScavenge) continue;
+    ++scavengings;
+    EXPECT_TRUE(op.background);
+    released += played.judgement.outcomes[i].first;
+  }
+  EXPECT_NEAR(static_cast<double>(scavengings), 20'000 / 101.0, 5);
+  EXPECT_EQ(generations, (scavengings + 15) / 16);
+  EXPECT_GT(released, scavengings * 4);
+}
+
 // Robson's bound for first fit with 2^10 times the smallest size is several times what lives; a
 // workload without a plan (fifo) stays near it.
 TEST(Adversary, SpreadsWhatLivesOverMuchMoreThanItNeeds) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "pagealloc/page_allocator.h"
+#include "pagealloc/scavenger.h"
 #include "testing/fake_memory.h"
 #include "testing/invariants.h"
 #include "testing/page_map.h"
@@ -131,6 +132,22 @@ class CheckedHeap {
     AfterStep();
     return cache;
   }
+  /// Takes the free pages of the 64-page block around a page.
+  PageCache TakeCacheAt(std::uint64_t page, Where where = Where::Here()) {
+    const ::testing::ScopedTrace trace(where.file, where.line, "called from here");
+    const PageOffset first{At(page).raw & ~(PageCache::kPages.raw - 1)};
+    const PageMap::Block expected = model_.PeekBlock(first);
+    for (std::uint64_t i = 0; i < 64; ++i) {
+      if (expected.pages >> i & 1) {
+        model_.AllocateRange(PageRange::Of(first + PageCount{i}, PageCount{1}));
+      }
+    }
+    const PageCache cache = allocator_->TakePageCache(At(page));
+    EXPECT_EQ(cache, expected.pages == 0 ? PageCache{}
+                                         : (PageCache{first, expected.pages, expected.scavenged}));
+    AfterStep();
+    return cache;
+  }
   /// TakeCache() must give this block.
   PageCache ExpectTakes(std::uint64_t base, std::uint64_t pages, std::uint64_t scavenged,
                         Where where = Where::Here()) {
@@ -166,6 +183,28 @@ class CheckedHeap {
       first += count;
       pages -= count;
     }
+  }
+
+  /// Gives back at least so many pages; the model must agree how many.
+  std::uint64_t Release(std::uint64_t target, ScavengeMode mode = ScavengeMode::kForced,
+                        Where where = Where::Here()) {
+    const ::testing::ScopedTrace trace(where.file, where.line, "called from here");
+    const ReleaseUnits units = allocator_->release_units();
+    const PageCount expected =
+        model_.Scavenge(PageCount{target}, mode == ScavengeMode::kForced, units.page, units.huge);
+    NoLock no_lock;
+    const ScavengeResult got = ScavengePages(
+        *allocator_, no_lock, BytesOf(PageCount{target}), mode,
+        [](PageRange) { return OsStatus::Ok(); }, [] { return false; });
+    EXPECT_TRUE(got.status.ok());
+    EXPECT_EQ(got.released, BytesOf(expected)) << "target " << target << " pages";
+    AfterStep();
+    return got.released.raw / kPageBytes.raw;
+  }
+  void NextGeneration() {
+    model_.NextGeneration();
+    allocator_->NextScavengeGeneration();
+    AfterStep();
   }
 
   /// All invariants, and every page as in the model.

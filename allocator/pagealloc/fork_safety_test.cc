@@ -1,0 +1,114 @@
+#include "pagealloc/fork_safety.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "pagealloc/heap.h"
+#include "testing/heap_access.h"
+#include "testing/invariants.h"
+
+namespace pagealloc {
+namespace {
+
+/// Forks; the child runs `body` and ends with its result, or by SIGALRM if it hangs.
+template <class Body>
+int StatusOfChild(Body&& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(60);
+    ::_exit(body());
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(ForkSafety, ChildAllocatesWhileThreadsOfTheParentDid) {
+  MmapMemory os;
+  const auto heap = std::make_unique<Heap<>>();
+  ASSERT_TRUE(heap->Init(os, {.max_bytes = ByteCount{64u << 20}, .caches = 2}).ok());
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < 3; ++i) {
+    threads.emplace_back([&stop, &heap, i] {
+      while (!stop) {
+        const HeapAllocation small = heap->Allocate(PageCount{1 + i}, i);
+        const HeapAllocation large = heap->Allocate(PageCount{20 + i}, i);
+        if (small.ok()) heap->Free(small.memory, small.pages);
+        if (large.ok()) heap->Free(large.memory, large.pages);
+        if (i == 0) heap->FlushCaches();
+        if (i == 1) static_cast<void>(heap->ReleaseAll());
+      }
+    });
+  }
+  for (int round = 0; round < 40 && !::testing::Test::HasFailure(); ++round) {
+    EXPECT_EQ(StatusOfChild([&heap] {
+                for (unsigned i = 0; i < 3; ++i) {
+                  const HeapAllocation small = heap->Allocate(PageCount{3}, i);
+                  const HeapAllocation large = heap->Allocate(PageCount{30}, i);
+                  if (!small.ok() || !large.ok()) return 1;
+                  std::memset(large.memory, 1, BytesOf(large.pages).raw);
+                  heap->Free(small.memory, small.pages);
+                  heap->Free(large.memory, large.pages);
+                }
+                // What the parent's threads were in the middle of was done or not begun.
+                auto& pages = testing::HeapAccess::pages(*heap);
+                if (pages.stats().held != PageCount{0}) return 3;
+                return testing::CheckInvariants(pages).empty() ? 0 : 2;
+              }),
+              0)
+        << "round " << round;
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(heap->Stats().in_use, PageCount{0});
+}
+
+TEST(ForkSafety, HeapsComeAndGoBetweenForks) {
+  MmapMemory os;
+  std::vector<std::unique_ptr<Heap<Linux386>>> heaps;
+  for (int i = 0; i < 4; ++i) {
+    heaps.push_back(std::make_unique<Heap<Linux386>>());
+    ASSERT_TRUE(heaps.back()->Init(os, {.caches = 1}).ok());
+  }
+  const auto use_all = [&heaps] {
+    for (const auto& heap : heaps) {
+      if (!heap->Allocate(PageCount{1}).ok()) return 1;
+    }
+    return 0;
+  };
+  EXPECT_EQ(StatusOfChild(use_all), 0);
+  heaps.erase(heaps.begin() + 1);  // in the middle of the list, then its ends
+  EXPECT_EQ(StatusOfChild(use_all), 0);
+  heaps.erase(heaps.begin());
+  heaps.pop_back();
+  EXPECT_EQ(StatusOfChild(use_all), 0);
+  heaps.clear();
+  EXPECT_EQ(StatusOfChild(use_all), 0);
+}
+
+// A child may make, and end, heaps of its own and the parent's.
+TEST(ForkSafety, ChildOwnsItsHeaps) {
+  MmapMemory os;
+  auto heap = std::make_unique<Heap<Linux386>>();
+  ASSERT_TRUE(heap->Init(os).ok());
+  EXPECT_EQ(StatusOfChild([&os, &heap] {
+              const auto own = std::make_unique<Heap<Linux386>>();
+              if (!own->Init(os).ok() || !own->Allocate(PageCount{1}).ok()) return 1;
+              heap.reset();
+              return StatusOfChild([&own] { return own->Allocate(PageCount{1}).ok() ? 0 : 1; });
+            }),
+            0);
+  EXPECT_TRUE(heap->Allocate(PageCount{1}).ok());
+}
+
+}  // namespace
+}  // namespace pagealloc

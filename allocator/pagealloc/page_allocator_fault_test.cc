@@ -1,0 +1,239 @@
+// Every call to the operating system that Init() and Grow() make is refused in turn. Afterwards the
+// heap is as before, or as after, bit by bit; what is held is accounted for; and a retry ends where
+// it would have ended without the fault.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pagealloc/page_allocator.h"
+#include "testing/fake_memory.h"
+#include "testing/faulty_memory.h"
+#include "testing/gtest/fault_loop.h"
+#include "testing/gtest/layout_types.h"
+#include "testing/heap_image.h"
+#include "testing/invariants.h"
+
+namespace pagealloc {
+namespace {
+
+using testing::CheckInvariants;
+using testing::FakeMemory;
+using testing::FaultyMemory;
+using testing::ForEachFault;
+using testing::HeapImage;
+using testing::PlannedFault;
+
+const auto* const kCount = ::testing::AddGlobalTestEnvironment(new testing::FaultCount(450));
+
+/// Small pages: even tiny tables take many calls.
+constexpr ByteCount kOsPage{64};
+
+/// A heap on faulty memory, told in chunks from the heap base. A leak stops the program.
+template <class L>
+struct Heap {
+  using G = Geometry<L>;
+
+  explicit Heap(ByteCount os_page) : real(os_page) {}
+
+  static PageRange Chunks(std::uint64_t first, std::uint64_t count) {
+    return PageRange::Of(PageOffset{G::kHeapBasePage.raw + first * G::kChunkPages.raw},
+                         PageCount{count * G::kChunkPages.raw});
+  }
+  void Grow(std::uint64_t first, std::uint64_t count) {
+    ASSERT_TRUE(allocator->Grow(Chunks(first, count)).ok());
+  }
+  void Fill() {
+    while (allocator->Allocate(PageCount{1})) {
+    }
+  }
+
+  FakeMemory real;
+  FaultyMemory os{real};
+  std::unique_ptr<PageAllocator<L>> allocator = std::make_unique<PageAllocator<L>>();
+};
+
+/// What of a heap must be the same. Places are not: memory lies elsewhere each time.
+struct State {
+  std::vector<std::uint64_t> image;
+  std::vector<std::optional<Found>> found;
+  MetadataStats metadata;
+  std::vector<FaultyMemory::Mapping> mappings;
+
+  template <class L>
+  static State Of(Heap<L>& heap) {
+    EXPECT_EQ(CheckInvariants(*heap.allocator), "");
+    State state{HeapImage(*heap.allocator), {}, heap.allocator->metadata(), heap.os.mappings()};
+    for (const std::uint64_t want :
+         {std::uint64_t{1}, std::uint64_t{5}, Heap<L>::G::kChunkPages.raw,
+          3 * Heap<L>::G::kChunkPages.raw + 1}) {
+      state.found.push_back(heap.allocator->Find(PageCount{want}));
+    }
+    EXPECT_EQ(state.metadata, heap.os.held()) << "everything held is accounted for";
+    return state;
+  }
+  /// The same heap; what is held may differ.
+  [[nodiscard]] bool SameHeap(const State& other) const {
+    return image == other.image && found == other.found;
+  }
+  friend bool operator==(const State&, const State&) = default;
+};
+
+/// Memory that cannot be returned stops nothing; the first other refusal is the one that is told.
+void ExpectReports(const OsStatus& status, const FaultyMemory& os) {
+  const auto told = std::find_if(os.faults().begin(), os.faults().end(), [](const OsStatus& fault) {
+    return fault.call != OsCall::kUnreserve;
+  });
+  if (told == os.faults().end()) {
+    EXPECT_TRUE(status.ok());
+    return;
+  }
+  EXPECT_EQ(status.call, told->call);
+  EXPECT_EQ(status.error_number, told->error_number);
+  EXPECT_EQ(status.bytes, told->bytes);
+}
+
+template <class L>
+void InitFailsAtEachCall(ByteCount os_page, std::uint64_t at_least) {
+  Heap<L> reference(os_page);
+  ASSERT_TRUE(reference.allocator->Init(reference.os).ok());
+  const State expected = State::Of(reference);
+
+  const std::uint64_t calls = ForEachFault([&](const PlannedFault& fault) {
+    Heap<L> heap(os_page);
+    fault.Arm(heap.os);
+    const OsStatus status = heap.allocator->Init(heap.os);
+    const bool hit = !heap.os.faults().empty();
+    EXPECT_EQ(status.ok(), !hit);
+    if (hit) {
+      ExpectReports(status, heap.os);
+      heap.allocator.reset();  // after a refusal it may only be destroyed
+      heap.os.NeverFail();
+      heap.allocator = std::make_unique<PageAllocator<L>>();
+      EXPECT_TRUE(heap.allocator->Init(heap.os).ok());
+    }
+    EXPECT_EQ(State::Of(heap), expected);
+    heap.allocator.reset();
+    EXPECT_TRUE(heap.os.mappings().empty());
+    return hit;
+  });
+  EXPECT_GE(calls, at_least);
+}
+
+/// Refuses each call of one growth; before each, `prepare` makes a heap.
+template <class L, class Prepare>
+void GrowFailsAtEachCall(ByteCount os_page, std::uint64_t first, std::uint64_t chunks,
+                         std::uint64_t at_least, Prepare&& prepare) {
+  const auto make = [&](Heap<L>& heap) {
+    EXPECT_TRUE(heap.allocator->Init(heap.os).ok());
+    prepare(heap);
+  };
+  Heap<L> reference(os_page);
+  make(reference);
+  const State before = State::Of(reference);
+  reference.Grow(first, chunks);
+  const State after = State::Of(reference);
+
+  const std::uint64_t calls = ForEachFault([&](const PlannedFault& fault) {
+    Heap<L> heap(os_page);
+    make(heap);
+    EXPECT_EQ(State::Of(heap), before);
+    fault.Arm(heap.os);
+    const OsStatus status = heap.allocator->Grow(Heap<L>::Chunks(first, chunks));
+    heap.os.NeverFail();
+    const bool hit = !heap.os.faults().empty();
+    ExpectReports(status, heap.os);
+    if (!status.ok()) {
+      EXPECT_TRUE(State::Of(heap).SameHeap(before)) << "neither before nor after";
+      heap.Grow(first, chunks);
+    }
+    EXPECT_EQ(State::Of(heap), after);
+    heap.Fill();
+    EXPECT_EQ(CheckInvariants(*heap.allocator), "");
+    heap.allocator.reset();
+    EXPECT_TRUE(heap.os.mappings().empty());
+    return hit;
+  });
+  EXPECT_GE(calls, at_least);
+}
+
+template <class L>
+class Faults : public ::testing::Test {};
+TYPED_TEST_SUITE(Faults, testing::RoomyLayouts, testing::LayoutNames);
+
+TYPED_TEST(Faults, InInit) {
+  constexpr bool kOneBlock = TypeParam::kSummaryMemory == SummaryMemory::kOneBlockAtStart;
+  InitFailsAtEachCall<TypeParam>(kOsPage, kOneBlock ? 2 : Geometry<TypeParam>::kLevels);
+}
+
+TYPED_TEST(Faults, InTheFirstGrowth) {
+  GrowFailsAtEachCall<TypeParam>(kOsPage, 0, 3, 2, [](auto&) {});
+}
+
+// Tables of one block have all they need already: there is no call to refuse.
+TYPED_TEST(Faults, InGrowthThatGoesOn) {
+  GrowFailsAtEachCall<TypeParam>(kOsPage, 2, 18, 0, [](auto& heap) {
+    heap.Grow(0, 2);
+    static_cast<void>(heap.allocator->Allocate(PageCount{70}));
+  });
+}
+
+TYPED_TEST(Faults, InGrowthThatFillsAGap) {
+  GrowFailsAtEachCall<TypeParam>(kOsPage, 9, 12, 0, [](auto& heap) {
+    heap.Grow(4, 1);
+    heap.Grow(22, 2);
+    heap.allocator->AllocateRange(heap.Chunks(22, 1));
+    static_cast<void>(heap.allocator->Allocate(PageCount{5}));
+  });
+}
+
+TYPED_TEST(Faults, InGrowthBehindAGap) {
+  GrowFailsAtEachCall<TypeParam>(kOsPage, 17, 3, 0, [](auto& heap) { heap.Grow(0, 1); });
+}
+
+TYPED_TEST(Faults, InGrowthBelowAFullHeap) {
+  GrowFailsAtEachCall<TypeParam>(kOsPage, 1, 2, 0, [](auto& heap) {
+    heap.Grow(20, 3);
+    heap.Fill();
+  });
+}
+
+template <class L>
+class FaultsOfLongLists : public ::testing::Test {};
+TYPED_TEST_SUITE(FaultsOfLongLists, testing::ShippedLayouts, testing::LayoutNames);
+
+// The 17th separate range moves the list of ranges into memory of its own.
+TYPED_TEST(FaultsOfLongLists, InGrowthByTheSeventeenthRange) {
+  GrowFailsAtEachCall<TypeParam>(kOsPage, 40, 1, 2, [](auto& heap) {
+    for (std::uint64_t i = 0; i < 16; ++i) heap.Grow(2 * i, 1);
+  });
+}
+
+// The 33rd makes it move again, and return what it had.
+TYPED_TEST(FaultsOfLongLists, InGrowthByTheThirtyThirdRange) {
+  GrowFailsAtEachCall<TypeParam>(kOsPage, 80, 1, 3, [](auto& heap) {
+    for (std::uint64_t i = 0; i < 32; ++i) heap.Grow(2 * i, 1);
+  });
+}
+
+// Two blocks of the chunk map, and a hole of terabytes before.
+TEST(FaultsOnAmd64, InDistantGrowthOverTwoBlocks) {
+  GrowFailsAtEachCall<LinuxAmd64>(kOsPage, 0x100000 + 8190, 4, 2 * 2 + 4,
+                                  [](auto& heap) { heap.Grow(0, 1); });
+}
+
+// With the pages of the hosts that there are.
+TEST(FaultsOnAmd64, WithLargerOsPages) {
+  for (const std::uint64_t os_page : {4096u, 65536u}) {
+    InitFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 5);
+    GrowFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 0, 3, 2 + 5, [](auto&) {});
+    GrowFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 0x10000, 2, 4,
+                                    [](auto& heap) { heap.Grow(0, 1); });
+  }
+}
+
+}  // namespace
+}  // namespace pagealloc

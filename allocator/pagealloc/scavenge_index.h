@@ -1,0 +1,289 @@
+/// scavenge_index.h: which chunks may hold memory that is worth giving back.
+///
+/// One 64-bit word a chunk says how many of its pages are in use, how many at most were in this
+/// generation, and whether there may be something to release. A scan goes from a cursor down to
+/// the lowest chunk and reads one word a chunk; the bitmaps have the last word.
+///
+///   bits  0-15  pages in use                    16-25  most pages in use in `generation`
+///         26    may have pages to release       32-63  generation of the last change
+///         (chunks of 64 pages: 16-22 and 23)
+///
+/// Background scavenging leaves dense chunks alone: those with 31/32 of their pages in use, now or
+/// at any time of the present generation. Two cursors remember above which page nothing is to be
+/// found. The forced one follows every page that is freed; the background one is raised once a
+/// generation, to the highest page freed during it.
+///
+///   StartSearch (lock)  -->  Scan (no lock)  -->  EndSearch (lock)
+///
+/// Threads: everything but Scan() needs the heap's lock. Scan() works on a copy of the cursor and
+/// reads the words as atomics; EndSearch() lowers the cursor only if no later search began in
+/// between, and never below what was freed in between. So the cursors need no atomics and no
+/// marks, and a search that found its pages in its own chunk leaves nothing to be scanned twice.
+///
+/// Go 1.26: scavengeIndex, scavChunkData. Differs: the peak of a generation is kept where Go keeps
+/// the count at its first change; "none" is an empty range, not page or chunk 0; scans jump over
+/// gaps of the heap, so only the words of chunks that joined the heap are ever read.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "pagealloc/address_ranges.h"
+#include "pagealloc/contract.h"
+#include "pagealloc/layout.h"
+#include "pagealloc/os_memory.h"
+#include "pagealloc/reserved_array.h"
+#include "pagealloc/units.h"
+
+namespace pagealloc {
+
+namespace testing {
+struct AllocatorAccess;
+}  // namespace testing
+
+/// What a search may give back.
+enum class ScavengeMode : std::uint8_t {
+  kBackground,  ///< free before this generation began, and not in a dense chunk
+  kForced,      ///< everything that is free
+};
+
+/// One search: where it began, and, after Scan(), what it found.
+struct ScavengeSearch {
+  ScavengeMode mode = ScavengeMode::kForced;
+  ChunkIndex lowest;             ///< the scan ends here
+  ChunkIndex chunk;              ///< where to begin; then the chunk found
+  unsigned page = 0;             ///< highest page to look at, in `chunk`
+  bool found = false;            ///< `chunk` may have pages to release
+  std::uint32_t generation = 0;  ///< when the search began
+  std::uint64_t ticket = 0;      ///< a later search of this mode has a higher one
+  std::uint64_t examined = 0;    ///< chunks that Scan() looked at
+};
+
+/// The word of one chunk (Go: scavChunkData).
+template <unsigned kChunkPageBits>
+struct ScavengeEntry {
+  static constexpr unsigned kPages = 1U << kChunkPageBits;
+  static constexpr unsigned kPeakShift = 16;
+  static constexpr unsigned kHasFreeShift = kPeakShift + kChunkPageBits + 1;
+  static constexpr unsigned kGenerationShift = 32;
+  static_assert(kHasFreeShift < kGenerationShift);
+  /// Pages in use from which a chunk is dense (Go: scavChunkHiOccPages): 496 of 512, 62 of 64.
+  static constexpr unsigned kDense = kPages - kPages / 32;
+
+  unsigned in_use = 0;           ///< pages, 0 to kPages
+  unsigned peak = 0;             ///< most pages in use in `generation` (Go: lastInUse)
+  bool has_free = false;         ///< there may be something to release
+  std::uint32_t generation = 0;  ///< of the last change
+
+  /// @see Go: pack
+  [[nodiscard]] constexpr std::uint64_t Pack() const {
+    return std::uint64_t{in_use} | std::uint64_t{peak} << kPeakShift |
+           std::uint64_t{has_free} << kHasFreeShift | std::uint64_t{generation} << kGenerationShift;
+  }
+  /// @see Go: unpackScavChunkData
+  [[nodiscard]] static constexpr ScavengeEntry Unpack(std::uint64_t word) {
+    return {static_cast<unsigned>(word & 0xffff),
+            static_cast<unsigned>(word >> kPeakShift & (2 * kPages - 1)),
+            (word >> kHasFreeShift & 1) != 0, static_cast<std::uint32_t>(word >> kGenerationShift)};
+  }
+  /// Whether a search of this mode should look into the chunk (Go: shouldScavenge).
+  [[nodiscard]] constexpr bool Eligible(ScavengeMode mode, std::uint32_t now) const {
+    if (!has_free) return false;
+    if (mode == ScavengeMode::kForced) return true;
+    return in_use < kDense && (generation != now || peak < kDense);
+  }
+  friend constexpr bool operator==(const ScavengeEntry&, const ScavengeEntry&) = default;
+};
+
+template <Layout L>
+class ScavengeIndex {
+  using G = Geometry<L>;
+
+ public:
+  using Entry = ScavengeEntry<G::kChunkPageBits>;
+
+  ScavengeIndex() = default;
+  ScavengeIndex(const ScavengeIndex&) = delete;
+  ScavengeIndex& operator=(const ScavengeIndex&) = delete;
+
+  /// Reserves 8 bytes a chunk: 512 MiB of address space on 48 bits (Go: sysInit). Once.
+  OsStatus Init(OsMemory& os) {
+    if (const OsStatus status = words_.Reserve(os, kSkew + G::kChunks.raw); !status.ok())
+      return status;
+    if constexpr (L::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
+      return words_.MakeAccessible(0, kSkew + G::kChunks.raw);
+    }
+    return OsStatus::Ok();
+  }
+
+  /// Makes the words of new chunks accessible: nothing in use, nothing to release (Go: sysGrow).
+  OsStatus Grow(ChunkIndex begin, ChunkIndex end) {
+    if constexpr (L::kSummaryMemory == SummaryMemory::kPerLevelAsTheHeapGrows) {
+      return words_.MakeAccessible(kSkew + begin.raw, kSkew + end.raw);
+    }
+    return OsStatus::Ok();
+  }
+
+  /// `count` pages of the chunk were allocated (Go: alloc). No more than were free (contract).
+  void Allocated(ChunkIndex chunk, unsigned count) {
+    Entry entry = Load(chunk);
+    NextGenerationOf(entry);
+    entry.in_use += count;
+    PA_EXPECT(entry.in_use <= Entry::kPages, chunk, entry.in_use);
+    entry.peak = std::max(entry.peak, entry.in_use);
+    entry.has_free = entry.has_free && entry.in_use < Entry::kPages;
+    Store(chunk, entry);
+  }
+
+  /// `count` pages of the chunk were freed, all of them below `end` (Go: free). No more than were
+  /// in use (contract).
+  void Freed(ChunkIndex chunk, unsigned count, PageOffset end) {
+    Entry entry = Load(chunk);
+    NextGenerationOf(entry);
+    PA_EXPECT(entry.in_use >= count, chunk, entry.in_use, count);
+    entry.in_use -= count;
+    entry.has_free = true;
+    Store(chunk, entry);
+    Raise(end);
+  }
+
+  /// Pages of the chunk, all below `end`, may be released again: the operating system refused them.
+  void Returned(ChunkIndex chunk, PageOffset end) {
+    Entry entry = Load(chunk);
+    entry.has_free = true;
+    Store(chunk, entry);
+    Raise(end);
+  }
+
+  /// Nothing in the whole chunk can be released (Go: setEmpty).
+  void NothingToRelease(ChunkIndex chunk) {
+    Entry entry = Load(chunk);
+    entry.has_free = false;
+    Store(chunk, entry);
+  }
+
+  /// A new generation: what was freed in the last one is now old enough (Go: nextGen).
+  void NextGeneration() {
+    ++generation_;
+    background_.end = std::max(background_.end, freed_end_);
+    ++background_.ticket;  // searches under way judged by the last generation
+    freed_end_ = PageOffset{0};
+  }
+
+  /// Begins a search at the cursor; nullopt if nothing is below it. `heap`: what joined the heap.
+  [[nodiscard]] std::optional<ScavengeSearch> StartSearch(ScavengeMode mode,
+                                                          const AddressRanges& heap) {
+    Cursor& cursor = CursorOf(mode);
+    if (mode == ScavengeMode::kForced) {
+      cursor.end = std::max(cursor.end, recently_freed_end_);
+      recently_freed_end_ = PageOffset{0};
+    }
+    if (cursor.end == PageOffset{0}) return std::nullopt;
+    const PageOffset last{cursor.end.raw - 1};
+    const std::size_t next = heap.Successor(last);
+    PA_EXPECT(next > 0 && last < heap.ranges()[next - 1].end, last);
+    ScavengeSearch search;
+    search.mode = mode;
+    search.lowest = G::ChunkOf(heap.ranges()[next - 1].begin);
+    search.chunk = G::ChunkOf(last);
+    search.page = G::PageInChunk(last);
+    search.generation = generation_;
+    search.ticket = ++cursor.ticket;
+    return search;
+  }
+
+  /// Goes down to the first chunk that is worth looking at, as far as the heap has no gap (Go:
+  /// find). Needs no lock: what it finds may be out of date, what it misses is found later.
+  /// @cost 8 bytes read a chunk
+  void Scan(ScavengeSearch& search) const {
+    const ChunkIndex first = search.chunk;
+    for (ChunkIndex at = first;; at = ChunkIndex{at.raw - 1}) {
+      ++search.examined;
+      if (Load(at).Eligible(search.mode, search.generation)) {
+        if (at != first) search.page = Entry::kPages - 1;
+        search.chunk = at;
+        search.found = true;
+        return;
+      }
+      if (at == search.lowest) return;
+    }
+  }
+
+  /// Ends a search: the cursor goes down to the chunk found if pages were `taken` there, below it
+  /// if not, below all that was scanned if there was none.
+  void EndSearch(const ScavengeSearch& search, bool taken, const AddressRanges& heap) {
+    Cursor& cursor = CursorOf(search.mode);
+    if (search.ticket != cursor.ticket) return;  // another search began later, and goes further
+    if (search.found && taken) {
+      cursor.end = G::ChunkBegin(search.chunk) + PageCount{search.page + 1};
+    } else {
+      cursor.end = HeapEndBelow(G::ChunkBegin(search.found ? search.chunk : search.lowest), heap);
+    }
+  }
+
+  /// The word of a chunk of the heap, taken apart.
+  [[nodiscard]] Entry Load(ChunkIndex chunk) const {
+    return Entry::Unpack(Word(chunk).load(kOrder));
+  }
+  [[nodiscard]] std::uint32_t generation() const { return generation_; }
+  /// One past the highest page that a search of this mode would look at; page 0 if there is none
+  /// (Go: searchAddrBg, searchAddrForce).
+  [[nodiscard]] PageOffset cursor_end(ScavengeMode mode) const {
+    if (mode == ScavengeMode::kBackground) return background_.end;
+    return std::max(forced_.end, recently_freed_end_);
+  }
+  /// One past the highest page freed in this generation; page 0 if there is none (Go: freeHWM).
+  [[nodiscard]] PageOffset freed_end() const { return freed_end_; }
+  [[nodiscard]] MetadataStats metadata() const { return words_.metadata(); }
+
+ private:
+  friend struct testing::AllocatorAccess;
+
+  struct Cursor {
+    PageOffset end;            // one past the highest page to look at
+    std::uint64_t ticket = 0;  // of the search that began last
+  };
+  // The leaf summaries are an array of the same shape, page aligned too. Were the word of a chunk
+  // as far into its memory page as the leaf, loads of the one would wait for stores to the other,
+  // of which the processor compares the low 12 bits first: 10 ns an operation. With all summaries
+  // in one block the leaves begin elsewhere anyway.
+  static constexpr std::uint64_t kSkew =
+      L::kSummaryMemory == SummaryMemory::kPerLevelAsTheHeapGrows ? 264 : 0;
+  // The words publish nothing but themselves: whoever finds a chunk asks its bitmap under the lock.
+  static constexpr std::memory_order kOrder = std::memory_order_relaxed;
+
+  [[nodiscard]] std::atomic_ref<std::uint64_t> Word(ChunkIndex chunk) const {
+    return std::atomic_ref<std::uint64_t>(words_.data()[kSkew + chunk.raw]);
+  }
+  void Store(ChunkIndex chunk, const Entry& entry) { Word(chunk).store(entry.Pack(), kOrder); }
+  [[nodiscard]] Cursor& CursorOf(ScavengeMode mode) {
+    return mode == ScavengeMode::kForced ? forced_ : background_;
+  }
+  /// The first change in a generation starts its peak anew.
+  void NextGenerationOf(Entry& entry) const {
+    if (entry.generation == generation_) return;
+    entry.generation = generation_;
+    entry.peak = entry.in_use;
+  }
+  void Raise(PageOffset end) {
+    freed_end_ = std::max(freed_end_, end);
+    recently_freed_end_ = std::max(recently_freed_end_, end);
+  }
+  /// One past the highest page of the heap below `at`; page 0 if there is none.
+  static PageOffset HeapEndBelow(PageOffset at, const AddressRanges& heap) {
+    if (at == PageOffset{0}) return at;
+    const std::size_t next = heap.Successor(PageOffset{at.raw - 1});
+    return next == 0 ? PageOffset{0} : std::min(heap.ranges()[next - 1].end, at);
+  }
+
+  ReservedArray<std::uint64_t> words_;
+  Cursor background_;
+  Cursor forced_;                  // as far as searches know
+  PageOffset recently_freed_end_;  // one past the highest page freed since a forced search began
+  PageOffset freed_end_;           // one past the highest page freed in this generation
+  std::uint32_t generation_ = 0;
+};
+
+}  // namespace pagealloc

@@ -1,0 +1,55 @@
+/// heap_image.h: everything a PageAllocator knows, as numbers, to compare two of them whole.
+///
+/// Ranges, statistics, search position and bounds, lengths of the levels, both bitmaps of every
+/// chunk of the heap, and every summary of every block that holds a part of the heap. Two heaps
+/// with the same history have the same image, whatever lies where; a refused operation changes
+/// nothing in it. Cost: all of the heap's tables, so for tests.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "pagealloc/page_allocator.h"
+#include "testing/invariants.h"
+
+namespace pagealloc::testing {
+
+template <Layout L, class Counters>
+[[nodiscard]] std::vector<std::uint64_t> HeapImage(PageAllocator<L, Counters>& allocator) {
+  using G = Geometry<L>;
+  using Access = AllocatorAccess;
+  const HeapStats stats = allocator.stats();
+  const PageRange bounds = Access::bounds(allocator);
+  std::vector<std::uint64_t> image{stats.grown.raw,
+                                   stats.in_use.raw,
+                                   stats.free.raw,
+                                   stats.scavenged.raw,
+                                   Access::search_from(allocator).raw,
+                                   bounds.begin.raw,
+                                   bounds.end.raw};
+  for (const auto& range : allocator.ranges().ranges()) {
+    image.push_back(range.begin.raw);
+    image.push_back(range.end.raw);
+    for (PageOffset page = range.begin; page < range.end; page += PageCount{64}) {
+      const auto& chunk = Access::chunks(allocator)[G::ChunkOf(page)];
+      image.push_back(chunk.allocated.WordOf(G::PageInChunk(page)));
+      image.push_back(chunk.scavenged.WordOf(G::PageInChunk(page)));
+    }
+  }
+  for (unsigned level = 0; level < G::kLevels; ++level) {
+    image.push_back(Access::level_length(allocator, level));
+    std::uint64_t done = 0;  // entries below it are in the image
+    for (const auto& range : allocator.ranges().ranges()) {
+      const auto block =
+          G::BlockAligned(level, G::EntriesOf(level, PageRange{range.begin, range.end}));
+      for (std::uint64_t i = std::max(block.begin, done); i < block.end; ++i) {
+        image.push_back(Access::level(allocator, level)[i].word());
+      }
+      done = std::max(done, block.end);
+    }
+  }
+  return image;
+}
+
+}  // namespace pagealloc::testing

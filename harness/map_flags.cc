@@ -1,0 +1,102 @@
+#include "harness/map_flags.h"
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "harness/base/nearest_name.h"
+#include "harness/base/parse_units.h"
+#include "harness/run/status_codes.h"
+
+namespace pagealloc::bench {
+namespace {
+
+// What fits a terminal, and what a picture of readable cells holds.
+constexpr std::uint64_t kTextColumns = 100, kTextRows = 32;
+constexpr std::uint64_t kSvgColumns = 220, kSvgRows = 105;
+constexpr std::uint64_t kMost = 1000;
+
+absl::StatusOr<std::uint64_t> Cells(std::string_view flag, const std::string& text,
+                                    std::uint64_t fallback) {
+  if (text.empty()) return fallback;
+  const OrProblem<std::uint64_t> number = ParseNumber(text);
+  if (!number.ok()) {
+    return UsageError(absl::StrCat(std::string(flag), ": ", number.error().sentence));
+  }
+  if (number.value() < 1 || number.value() > kMost) {
+    return UsageError(
+        absl::StrCat(std::string(flag), ": ", text, " is not from 1 to ", kMost, "."));
+  }
+  return number.value();
+}
+
+absl::StatusOr<bool> IsSvg(const MapFlags& flags) {
+  if (flags.format.empty()) return flags.out.ends_with(".svg");
+  if (flags.format == "svg") return true;
+  if (flags.format == "text") return false;
+  constexpr std::string_view kFormats[] = {"text", "svg"};  // NOLINT(*-avoid-c-arrays)
+  return UsageError(absl::StrCat(
+      "--format: ", UnknownName("value", kFormats, flags.format, "it is text or svg")));
+}
+
+}  // namespace
+
+void AddMapFlags(CLI::App& app, MapFlags& flags) {
+  app.add_option("TRACE", flags.trace, "a pagetrace file, plain or .zst; - is standard input")
+      ->group("What");
+  app.add_option("-w,--workload", flags.workload.workloads, "a workload instead of a trace")
+      ->type_name("NAME")
+      ->allow_extra_args(false)
+      ->group("What");
+  app.add_option("-p,--param", flags.workload.params, "a parameter of the workload")
+      ->type_name("K=V")
+      ->allow_extra_args(false)
+      ->take_all()
+      ->group("What");
+  const auto text = [&app](const char* names, std::string& value, const char* help,
+                           const char* group, const char* form) {
+    app.add_option(names, value, help)->group(group)->type_name(form);
+  };
+  text("--heap", flags.workload.heap, "size of the workload's heap [1GiB]", "What", "SIZE");
+  text("--ops", flags.workload.ops, "operations of the workload [200000]", "What", "N");
+  text("--seed", flags.workload.seed, "of the workload [1]", "What", "N");
+  text("--columns", flags.columns, "moments, from left to right [100; svg: 220]", "Output", "N");
+  text("--rows", flags.rows, "cells, upwards [32; svg: 105]", "Output", "N");
+  text("--format", flags.format, "text or svg [by the name of -o; text]", "Output", "FORMAT");
+  text("-o,--out", flags.out, "write to this file, not to standard output", "Output", "FILE");
+  app.add_flag("--force", flags.force, "replace the file if it exists")->group("Output");
+}
+
+absl::StatusOr<MapOptions> ResolveMapFlags(const MapFlags& flags) {
+  if (flags.trace.empty() == flags.workload.workloads.empty()) {
+    return UsageError("map draws one trace or one workload; see pagealloc-bench map --help.");
+  }
+  MapOptions options;
+  options.trace = flags.trace;
+  if (flags.trace.empty()) {
+    auto requests = ResolveWorkloadFlags(flags.workload);
+    if (!requests.ok()) return requests.status();
+    if (requests->size() != 1) {
+      return UsageError(
+          absl::StrCat("map draws one workload with one value for each parameter, and "
+                       "this asks for ",
+                       requests->size(), ". Name one with -w and -p."));
+    }
+    options.workload = std::move(requests->front());
+  }
+  const absl::StatusOr<bool> svg = IsSvg(flags);
+  if (!svg.ok()) return svg.status();
+  options.svg = *svg;
+  const auto columns = Cells("--columns", flags.columns, *svg ? kSvgColumns : kTextColumns);
+  if (!columns.ok()) return columns.status();
+  options.columns = *columns;
+  const auto rows = Cells("--rows", flags.rows, *svg ? kSvgRows : kTextRows);
+  if (!rows.ok()) return rows.status();
+  options.rows = *rows;
+  options.out = flags.out;
+  options.force = flags.force;
+  return options;
+}
+
+}  // namespace pagealloc::bench
