@@ -255,7 +255,7 @@ absl::StatusOr<Command> ParseCli(const std::vector<std::string>& arguments) {
     return ResolveFlags(*parser.replay, "replay", parser.replay_flags, arguments);
   }
   if (parser.list->parsed()) return ListCommand(parser);
-  if (parser.map->parsed()) return ResolveMapFlags(parser.map_flags);
+  if (parser.map->parsed()) return ResolveMapFlags(*parser.map, parser.map_flags);
   if (parser.trace_validate->parsed()) return parser.validate;
   const absl::StatusOr<bool> json = IsJson(parser.inspect_format);
   if (!json.ok()) return json.status();

@@ -1,15 +1,10 @@
 #include "harness/cli_flags.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <limits>
 #include <map>
-#include <random>
-#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -21,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
+#include "harness/cli_resolver.h"
 #include "harness/console.h"
 #include "harness/run/execute.h"
 #include "harness/run/status_codes.h"
@@ -28,9 +24,6 @@
 
 namespace pagealloc::bench {
 namespace {
-
-template <class Enum>
-using Choice = std::pair<std::string_view, Enum>;
 
 constexpr std::array<Choice<HeapMemory>, 4> kMemory{{{"simulate", HeapMemory::kSimulate},
                                                      {"reserve", HeapMemory::kReserve},
@@ -61,156 +54,8 @@ enum class Color { kAuto, kAlways, kNever };
 constexpr std::array<Choice<Color>, 3> kColor{
     {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}}};
 
-constexpr std::uint64_t kMostRepetitions = 1'000'000;
+constexpr std::uint64_t kMostRepetitions = 100'000;
 constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 31;  // no program has more operations
-
-/// Collects the first thing wrong, so that a list of flags reads as a list.
-class Resolver {
- public:
-  [[nodiscard]] const absl::Status& status() const { return status_; }
-  void Refuse(std::string_view flag, const std::string& sentence) {
-    if (status_.ok()) status_ = UsageError(absl::StrCat(std::string(flag), ": ", sentence));
-  }
-
-  template <class Enum, std::size_t kCount>
-  void Pick(std::string_view flag, const std::string& text,
-            const std::array<Choice<Enum>, kCount>& choices, Enum& value) {
-    std::vector<std::string_view> names;
-    for (const auto& [name, choice] : choices) {
-      names.push_back(name);
-      if (name != text) continue;
-      value = choice;
-      return;
-    }
-    Refuse(flag, UnknownName("value", names, text,
-                             absl::StrCat("it is one of ", absl::StrJoin(Strings(names), ", "))));
-  }
-
-  void Number(std::string_view flag, const std::string& text, std::uint64_t least,
-              std::uint64_t& value,
-              std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
-    const OrProblem<std::uint64_t> number = ParseNumber(text);
-    if (!number.ok()) {
-      Refuse(flag, number.error().sentence);
-    } else if (number.value() < least) {
-      Refuse(flag, absl::StrCat(text, " is too small: it is at least ", least, "."));
-    } else if (number.value() > most) {
-      Refuse(flag, absl::StrCat(text, " is too large: it is at most ", most, "."));
-    } else {
-      value = number.value();
-    }
-  }
-
-  void Names(std::string_view what, const std::vector<std::string>& given,
-             const std::vector<std::string_view>& known, std::vector<std::string>& value) {
-    for (const std::string& name : given) {
-      if (std::find(known.begin(), known.end(), name) == known.end()) {
-        if (status_.ok()) {
-          status_ = UsageError(
-              UnknownName(what, known, name,
-                          absl::StrCat("see pagealloc-bench list ", std::string(what), "s")));
-        }
-        return;
-      }
-      if (std::find(value.begin(), value.end(), name) == value.end()) value.push_back(name);
-    }
-  }
-
- private:
-  static std::vector<std::string> Strings(const std::vector<std::string_view>& views) {
-    return {views.begin(), views.end()};
-  }
-  absl::Status status_;
-};
-
-void ResolvePercentiles(Resolver& resolver, const std::string& text, std::vector<double>& value) {
-  for (const std::string& item : std::vector<std::string>(absl::StrSplit(text, ','))) {
-    double percent = 0;
-    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), percent);
-    // Written so that NaN is refused too.
-    const bool fits =
-        error == std::errc{} && end == item.data() + item.size() && percent >= 0 && percent <= 100;
-    if (!fits) {
-      resolver.Refuse("--percentiles", absl::StrCat("'", item, "' is not a number from 0 to 100."));
-      return;
-    }
-    percent += 0.0;  // -0 is 0
-    if (std::find(value.begin(), value.end(), percent) == value.end()) value.push_back(percent);
-  }
-  constexpr std::size_t kMost = 100;  // each is a row for each kind of each repetition
-  if (value.size() > kMost) {
-    resolver.Refuse("--percentiles",
-                    absl::StrCat("these are ", value.size(), "; give at most ", kMost, "."));
-  }
-}
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (size > text.size() || (lead >= 0x80 && lead < 0xc2) || lead > 0xf4) return false;
-    std::uint32_t code = size == 1 ? lead : lead & (0x7fU >> size);
-    for (std::size_t i = 1; i < size; ++i) {
-      const auto byte = static_cast<unsigned char>(text[i]);
-      if ((byte & 0xc0U) != 0x80) return false;
-      code = code << 6 | (byte & 0x3fU);
-    }
-    // Written longer than needed, halves of a pair, beyond the last.
-    const bool longer = (size == 3 && code < 0x800) || (size == 4 && code < 0x1'0000);
-    if (longer || (code >= 0xd800 && code < 0xe000) || code > 0x10'ffff) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
-
-// An empty word, as an unset variable of a script leaves it, is no wish for the default.
-void RefuseEmpty(Resolver& resolver, const CLI::App& app, const char* flag,
-                 const std::string& text) {
-  const CLI::Option* const option = app.get_option_no_throw(flag);
-  if (option == nullptr || option->count() == 0 || !text.empty()) return;
-  resolver.Refuse(flag, "the value is empty. Give one, or leave the flag out.");
-}
-
-std::vector<unsigned> AllowedCpus() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  std::vector<unsigned> cpus;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return cpus;
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-void ResolveCpu(Resolver& resolver, const std::string& text, std::optional<unsigned>& value) {
-  if (text == "none") return;
-  const std::vector<unsigned> cpus = AllowedCpus();
-  if (text == "auto") {
-    // The last one: the first often serves the machine's interrupts.
-    if (!cpus.empty()) value = cpus.back();
-    return;
-  }
-  std::uint64_t number = 0;
-  resolver.Number("--cpu", text, 0, number);
-  if (!resolver.status().ok()) return;
-  if (std::find(cpus.begin(), cpus.end(), number) == cpus.end()) {
-    resolver.Refuse("--cpu", absl::StrCat("this process may not use CPU ", text, "; it may use ",
-                                          absl::StrJoin(cpus, ", "), "."));
-    return;
-  }
-  value = static_cast<unsigned>(number);
-}
-
-void ResolveSeed(Resolver& resolver, const std::string& text, std::uint64_t& value) {
-  if (text != "random") {
-    resolver.Number("--seed", text, 0, value);
-    return;
-  }
-  std::random_device device;
-  // 53 bits, which every reader of numbers keeps.
-  value = (std::uint64_t{device()} << 21) ^ device();
-  value &= (std::uint64_t{1} << 53) - 1;
-}
 
 void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64_t seed,
                       std::vector<WorkloadRequest>& requests) {
@@ -348,11 +193,24 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   flag("--dry-run", flags.dry_run, "say what would run, and run nothing", "Output");
 }
 
+absl::Status RefuseEmptyWords(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (name == "--label") continue;
+    for (const std::string& word : option->results()) {
+      if (!word.empty()) continue;
+      return UsageError(
+          absl::StrCat(name, ": the value is empty. Give one, or leave the flag out."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<WorkloadRequest>> ResolveWorkloadFlags(const MeasureFlags& flags) {
   Resolver resolver;
   std::uint64_t seed = 1;
   std::vector<WorkloadRequest> requests;
-  ResolveSeed(resolver, flags.seed, seed);
+  resolver.Seed("--seed", flags.seed, seed);
   ResolveWorkloads(resolver, flags, seed, requests);
   if (!resolver.status().ok()) return resolver.status();
   return requests;
@@ -362,12 +220,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
                                             const MeasureFlags& flags,
                                             const std::vector<std::string>& arguments) {
   Resolver resolver;
-  RefuseEmpty(resolver, app, "--heap", flags.heap);
-  RefuseEmpty(resolver, app, "--ops", flags.ops);
-  RefuseEmpty(resolver, app, "--max-time", flags.max_time);
-  RefuseEmpty(resolver, app, "--out", flags.out);
-  RefuseEmpty(resolver, app, "--hist-dir", flags.hist_dir);
-  RefuseEmpty(resolver, app, "--record", flags.record);
+  if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
   MeasureOptions options;
   options.suite = suite;
   options.traces = flags.traces;
@@ -378,7 +231,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   options.layouts_named = app.count("--layout") > 0;
   resolver.Pick("--memory", flags.memory, kMemory, options.memory);
   resolver.Pick("--place", flags.place, kPlace, options.place_exact);
-  ResolveSeed(resolver, flags.seed, options.seed);
+  resolver.Seed("--seed", flags.seed, options.seed);
   if (suite == "run") ResolveWorkloads(resolver, flags, options.seed, options.workloads);
 
   resolver.Number("--reps", flags.reps, 1, options.reps, kMostRepetitions);
@@ -402,9 +255,9 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   if (flags.batch != "auto") {
     resolver.Number("--batch", flags.batch, 1, options.batch.emplace(), kLargestBatch);
   }
-  ResolvePercentiles(resolver, flags.percentiles, options.percentiles);
+  resolver.Percentiles("--percentiles", flags.percentiles, options.percentiles);
 
-  ResolveCpu(resolver, flags.cpu, options.cpu);
+  resolver.Cpu("--cpu", flags.cpu, options.cpu);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);
   options.prefault = flags.prefault;
   if (flags.prefault && options.memory != HeapMemory::kCommit &&
@@ -424,9 +277,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   }
   options.record = flags.record;
   options.label = flags.label;
-  if (!IsUtf8(flags.label)) {
-    resolver.Refuse("--label", "this is not UTF-8, as a results file is.");
-  }
+  resolver.MustBeUtf8("--label", flags.label);
   options.quiet = flags.quiet;
   options.verbose = flags.verbose;
   resolver.Pick("--progress", flags.progress, kProgress, options.progress);

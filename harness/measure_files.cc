@@ -59,7 +59,7 @@ absl::Status AreDistinct(const std::string& out, const std::string& record) {
   };
   for (const std::string& name : {out, stem + ".env.json"}) {
     for (const char* suffix : {"", ".partial"}) {
-      if (real(name + suffix) != real(record)) continue;
+      if (real(name).string() + suffix != real(record)) continue;
       return UsageError(absl::StrCat("cannot record to ", record, ": -o ", out, " writes ", name,
                                      suffix, ", which is the same file. Choose another name."));
     }
@@ -90,7 +90,10 @@ absl::Status CanRecord(const std::string& path) {
                                   ". Choose another place with --record."));
   }
   close(file);
-  if (!exists) unlink(path.c_str());
+  if (exists) return absl::OkStatus();
+  std::error_code error;  // the file itself: `path` may be a link that led nowhere
+  const std::filesystem::path made = std::filesystem::canonical(path, error);
+  if (!error) std::filesystem::remove(made, error);
   return absl::OkStatus();
 }
 

@@ -33,6 +33,7 @@ Source Assemble(Program program, Judgement judgement) {
   source.columns.stream_hash = absl::StrFormat("%016x", program.stream_hash());
   source.heap_pages = PageCount{judgement.heap_end.raw};
   source.measured_ops = program.ops.size() - program.measured_from;
+  source.unjudged_ops = program.ops.size() - judgement.judged;
   source.program = std::move(program);
   source.judgement = std::move(judgement);
   return source;
@@ -74,7 +75,7 @@ absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
   }
   OrProblem<Program> program = MakeWorkload(request);
   if (!program.ok()) return UsageError(program.error().sentence);
-  // Minutes of the model's work; what it leaves out is said (Measurement::SayWhatIsChecked).
+  // Minutes of the model's work; what it leaves out is said (Source::unjudged_ops).
   constexpr std::uint64_t kMostByteVisits = 100'000'000'000;
   Result<Judgement, TraceError> judgement = Judge(program.value(), {.max_visits = kMostByteVisits});
   if (!judgement.ok()) {

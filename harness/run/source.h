@@ -28,7 +28,8 @@ struct Source {
   CellColumns columns;                      ///< but for suite, allocator and layout
   PageCount heap_pages;                     ///< extent of the heap above the heap base
   std::uint64_t measured_ops = 0;
-  std::uint64_t kind_block = 0;  ///< Program::kind_block, which outlives a released program
+  std::uint64_t kind_block = 0;    ///< Program::kind_block, which outlives a released program
+  std::uint64_t unjudged_ops = 0;  ///< at the program's end: too much work for the model
   Program program;
   Judgement judgement;
 
