@@ -1,10 +1,12 @@
-/// arena.h: the part of a layout's address space that a program works in.
+/// arena.h: the part of a layout's address space that a program works in, and its memory.
 #pragma once
 
 #include <cstdint>
 
 #include "pagealloc/layout.h"
+#include "pagealloc/os_memory.h"
 #include "pagealloc/units.h"
+#include "testing/fake_memory.h"
 
 namespace pagealloc::fuzz {
 
@@ -19,6 +21,19 @@ struct Arena {
 /// True for layouts that are checked from end to end.
 template <Layout L>
 inline constexpr bool kIsTiny = Geometry<L>::kAddressPages <= PageCount{std::uint64_t{1} << 16};
+
+/// The memory of a program. A tiny layout's is watched by the test double, and returned without a
+/// system call; its pages are of 8 entries, so that small tables have holes, too. The real one lets
+/// an access to what was never committed fault.
+template <Layout L>
+struct ProgramMemory {
+  MmapMemory os;
+};
+template <Layout L>
+requires kIsTiny<L>
+struct ProgramMemory<L> {
+  testing::FakeMemory os{ByteCount{64}};
+};
 
 /// A tiny layout is used from its first page to its last. A shipped one from its heap base, so that
 /// the trace replays with the same addresses: at the base, around a border of root entries, or at

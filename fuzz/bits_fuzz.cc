@@ -1,8 +1,9 @@
 /// bits: the bitmap of a chunk, of eight words and of one, against an array of bools.
 ///
-/// Input: operations of one to four bytes. The first byte's low 4 bits are the operation; two bytes
-/// give a range, cut to the bitmap. Some operations ask; every 16 operations the whole bitmap is
-/// compared, and after the last one everything that a bitmap can tell.
+/// Input: operations of one to six bytes. The first byte's low 4 bits are the operation; a range is
+/// its first page, and a code of how far it goes or a count. Some operations ask; every 16
+/// operations the whole bitmap is compared, and after the last one everything that a bitmap can
+/// tell.
 
 #include <algorithm>
 #include <array>
@@ -67,9 +68,19 @@ class BitsRun {
   }
 
   static Range RangeFrom(ByteReader& in) {
-    const unsigned place = in.TwoBytes();
-    const unsigned first = place % kPages;
-    return {first, place / kPages * 5 % (kPages - first) + 1};
+    const unsigned first = in.TwoBytes() % kPages;
+    const unsigned most = kPages - first;
+    const unsigned how = in.Byte();
+    switch (how % 4) {
+      case 0:
+        return {first, in.TwoBytes() % most + 1};
+      case 1:
+        return {first, 64 - first % 64};  // to the end of a word
+      case 2:
+        return {first, std::min(most, (how / 4 % 8 + 1) * 64)};  // as long as words
+      default:
+        return {first, most};
+    }
   }
 
   void SetModel(Range range, bool value) {

@@ -13,7 +13,7 @@ constexpr std::array<FuzzOpKind, 16> kKindOf{
     kAllocateRange, kFreeRange,    kAllocate, kTakeCache,  kCacheAllocate, kFlushCache,
     kFree,          kAllocateMany, kFreeMany, kReturnBlock};
 
-constexpr std::array<std::uint64_t, 8> kGaps{0, 0, 0, 1, 7, 8, 9, 1};
+constexpr std::array<std::uint64_t, 8> kGaps{0, 1, 7, 8, 9, 600, 8192, 1u << 20};
 constexpr std::array<std::uint64_t, 16> kGrowths{1, 1, 2,  3,  4,  5,  6,  7,
                                                  8, 9, 12, 16, 17, 32, 63, 0};
 
@@ -72,7 +72,7 @@ FuzzOp DecodeOp(ByteReader& in) {
       break;
     case kCacheAllocate:
       op.index = static_cast<std::uint8_t>(first >> 4U & 3U);
-      op.size = static_cast<std::uint8_t>(first >> 6U);  // 1 to 4 pages, or what the next byte says
+      op.size = static_cast<std::uint8_t>(first >> 6U);  // 1 to 3 pages, or what the next byte says
       if (op.size == 3) op.size = in.Byte();
       break;
     case kAllocateMany:

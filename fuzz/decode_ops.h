@@ -9,7 +9,7 @@
 ///              frees fills the heap, one without growth finds its end)
 ///   byte 3     bits 0-1  how often everything is checked: every 1, 4, 16 operations; at the end
 ///              bits 2-3  which two tiny layouts
-///              bits 4-6  which shipped layout runs it too (none, one of six, or both main ones)
+///              bits 4-6  which shipped layouts run it too (page_alloc_fuzz.cc)
 ///              bit  7    the heap starts with 1 chunk or with 8
 ///
 ///   operation  low 4 bits of the first byte: kind; high 4 bits: the most frequent argument, 15
@@ -48,7 +48,7 @@ class ByteReader {
 };
 
 enum class FuzzOpKind : std::uint8_t {
-  kGrow,           ///< index: direction and gap; size: a growth code
+  kGrow,           ///< index: gap, direction, refused call; size: a growth code
   kAllocate,       ///< size
   kFree,           ///< index: which live run
   kFreePart,       ///< index: which live run; place: which part of it
@@ -111,7 +111,9 @@ struct SizeRule {
 /// Chunks to grow by, from a code; 0 stands for a whole root entry.
 [[nodiscard]] std::uint64_t GrowthOf(std::uint8_t code);
 
-/// Chunks left out between the heap and its growth, from a code.
+/// Chunks left out between the heap and its growth, from a code: none; around a block of entries;
+/// more than an operating-system page of leaves (600), a block of the chunk map (8192), a root
+/// entry and a block of the chunk map many times over (2^20). What does not fit is cut.
 [[nodiscard]] std::uint64_t GapOf(std::uint8_t code);
 
 /// A word of 64 pages from a code: all, none, single bits, borders, and scattered ones.

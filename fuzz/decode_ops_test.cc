@@ -100,10 +100,10 @@ TEST(SizeOf, HasEveryBaseWithBothNeighbours) {
   }
 }
 
-TEST(GapOf, HasGapsAroundABlockOfChunks) {
+TEST(GapOf, HasGapsAroundABlockOfChunksAndFarBeyond) {
   std::set<std::uint64_t> gaps;
   for (unsigned code = 0; code < 8; ++code) gaps.insert(GapOf(static_cast<std::uint8_t>(code)));
-  EXPECT_EQ(gaps, (std::set<std::uint64_t>{0, 1, 7, 8, 9}));
+  EXPECT_EQ(gaps, (std::set<std::uint64_t>{0, 1, 7, 8, 9, 600, 8192, 1U << 20}));
 }
 
 TEST(PatternOf, HasEverySinglePageAndEveryTail) {

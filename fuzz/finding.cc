@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
+#include "fuzz/on_crash.h"
 #include "harness/trace/program.h"
 #include "harness/trace/trace_writer.h"
 
@@ -43,36 +43,19 @@ std::string LineOf(const bench::Op& op) {
   return line + '\n';
 }
 
-/// What runs now, for the signal handler.
+/// What runs now, for a crash.
 struct Current {
   std::string_view target;
   std::span<const std::uint8_t> input;
   const TraceRecorder* trace = nullptr;
 };
-Current g_current;                   // NOLINT(*-identifier-naming): a global that may change
-struct sigaction g_abort_before {};  // NOLINT(*-identifier-naming)
+Current g_current;  // NOLINT(*-identifier-naming): a global that may change
 
-/// abort() comes from a check inside the allocator, on this thread, never from inside malloc; so it
-/// is safe to build strings here.
-void OnAbort(int signal, siginfo_t* info, void* context) {
+void ReportCurrent() {
   const Current current = std::exchange(g_current, Current{});
-  if (current.trace != nullptr) {
-    const Finding finding{"the process was stopped (see above)", current.trace->size()};
-    WriteAll(STDERR_FILENO, Report(current.target, current.input, *current.trace, finding));
-  }
-  if ((g_abort_before.sa_flags & SA_SIGINFO) != 0) {
-    g_abort_before.sa_sigaction(signal, info, context);
-  } else if (g_abort_before.sa_handler != SIG_DFL && g_abort_before.sa_handler != SIG_IGN) {
-    g_abort_before.sa_handler(signal);
-  }
-}
-
-void InstallOnAbort() {
-  struct sigaction action {};
-  action.sa_sigaction = OnAbort;
-  action.sa_flags = SA_SIGINFO;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGABRT, &action, &g_abort_before);
+  if (current.trace == nullptr) return;
+  const Finding finding{"the process was stopped (see above)", current.trace->size()};
+  WriteAll(STDERR_FILENO, Report(current.target, current.input, *current.trace, finding));
 }
 
 }  // namespace
@@ -157,7 +140,7 @@ std::string Report(std::string_view target, std::span<const std::uint8_t> input,
 
 CrashReporter::CrashReporter(std::string_view target, std::span<const std::uint8_t> input,
                              const TraceRecorder& trace) {
-  static const bool kInstalled = (InstallOnAbort(), true);
+  static const bool kInstalled = (OnCrash(ReportCurrent), true);
   static_cast<void>(kInstalled);
   g_current = {target, input, &trace};
 }

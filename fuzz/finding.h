@@ -6,7 +6,7 @@
 /// an input runs on several layouts one after the other, and the file holds the last of them.
 ///
 ///   mismatch ----------------> Finding --Report()--> stderr: what, reproduce, replay, trace
-///   contract broken (abort) -> CrashReporter -------/
+///   abort, fault, sanitizer -> CrashReporter -------/
 ///
 /// Offsets of a trace count from `origin`, which makes them legal for every layout. A search has no
 /// record: it stands in the trace as a comment.
@@ -84,9 +84,8 @@ struct Finding {
 [[nodiscard]] std::string Report(std::string_view target, std::span<const std::uint8_t> input,
                                  const TraceRecorder& trace, const Finding& finding);
 
-/// While it lives, an abort() (a broken contract or invariant of the library) is reported like a
-/// finding before the process ends, and a signal handler installed earlier still gets its turn.
-/// One at a time.
+/// While it lives, an abort() (a broken contract or invariant of the library) or another crash
+/// (on_crash.h) is reported like a finding before the process ends. One at a time.
 class CrashReporter {
  public:
   CrashReporter(std::string_view target, std::span<const std::uint8_t> input,

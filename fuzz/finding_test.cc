@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -85,6 +86,20 @@ TEST(CrashReporterDeathTest, ABrokenContractIsReportedWithTheTrace) {
       "what: the process was stopped.*\n"
       "reproduce: echo AQID .*\n(.*\n)*"
       "pagetrace 1\n");
+}
+
+TEST(CrashReporterDeathTest, AFaultIsReportedToo) {
+  TraceRecorder trace("tiny", PageCount{64}, PageOffset{0});
+  trace.Record(bench::Op::Grow(trace.At(PageOffset{0}), PageCount{64}));
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE}) {
+    EXPECT_DEATH(
+        {
+          const CrashReporter reporter("page_alloc", {}, trace);
+          raise(signal);
+        },
+        "page_alloc: finding on layout tiny at operation 1: g 0 64\n")
+        << signal;
+  }
 }
 
 }  // namespace

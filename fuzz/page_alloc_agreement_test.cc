@@ -8,13 +8,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <optional>
-#include <type_traits>
 
 #include "fuzz/finding.h"
 #include "fuzz/page_alloc_program.h"
 #include "fuzz/random_program.h"
 #include "pagealloc/layout.h"
-#include "testing/fake_memory.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::fuzz {
@@ -28,6 +26,7 @@ struct Tally {
   std::uint64_t operations = 0;
   std::uint64_t programs = 0;
   std::uint64_t full_checks = 0;
+  std::uint64_t refused_growths = 0;
   std::array<std::uint64_t, 10> kinds{};  // by bench::OpKind
   std::uint64_t failed_allocations = 0;
 };
@@ -38,14 +37,15 @@ void Agree(std::uint64_t seed, Tally& tally) {
   FuzzProgram program = DecodeOps(input);
   // Each check looks at a whole heap, and these programs are long.
   program.check_every = kIsTiny<L> ? 16 : 64;
-  std::conditional_t<kIsTiny<L>, testing::FakeMemory, MmapMemory> os;
+  ProgramMemory<L> memory;
   const Arena arena = ArenaOf<L>(program.heap_start);
   TraceRecorder trace(L::kName, Geometry<L>::kChunkPages, arena.begin);
-  ProgramRun<L> run(os, arena, trace);
+  ProgramRun<L> run(memory.os, arena, trace);
   const std::optional<Finding> finding = run.Run(program);
   ASSERT_FALSE(finding) << Report("page_alloc", input, trace, *finding) << "seed " << seed;
   tally.operations += trace.size();
   tally.full_checks += run.full_checks();
+  tally.refused_growths += run.refused_growths();
   ++tally.programs;
   for (const bench::Op& op : trace.ops()) {
     ++tally.kinds[static_cast<std::size_t>(op.kind)];
@@ -69,11 +69,13 @@ struct AgreeOnLayout {
     };
     using enum bench::OpKind;
     std::printf(
-        "%-17s %7llu operations in %4llu programs, %5llu full checks: g %llu, a %llu "
+        "%-17s %7llu operations in %4llu programs, %5llu full checks: g %llu (refused %llu), a "
+        "%llu "
         "(none %llu), f %llu, r %llu, u %llu, c %llu, k %llu, find %llu\n",
         L::kName.data(), static_cast<unsigned long long>(tally.operations),
         static_cast<unsigned long long>(tally.programs),
-        static_cast<unsigned long long>(tally.full_checks), count(kGrow), count(kAllocate),
+        static_cast<unsigned long long>(tally.full_checks), count(kGrow),
+        static_cast<unsigned long long>(tally.refused_growths), count(kAllocate),
         static_cast<unsigned long long>(tally.failed_allocations), count(kFree),
         count(kAllocateRange), count(kFreeRange), count(kTakeCache), count(kReturnCache),
         count(kFind));
@@ -83,6 +85,10 @@ struct AgreeOnLayout {
     }
     EXPECT_GT(tally.failed_allocations, 200U);
     EXPECT_GT(tally.full_checks, 200U);
+    // Where there is one block of everything, growth asks the operating system for nothing.
+    if (L::kChunkMapL1Bits > 0) {
+      EXPECT_GT(tally.refused_growths, 20U);
+    }
     sum += tally.operations;
   }
 };

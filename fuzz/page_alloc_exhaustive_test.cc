@@ -11,7 +11,6 @@
 
 #include "fuzz/finding.h"
 #include "fuzz/page_alloc_program.h"
-#include "testing/fake_memory.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::fuzz {
@@ -68,10 +67,10 @@ class Exhaustive {
 
   void RunOne() {
     ++sequences_;
-    testing::FakeMemory os;
+    ProgramMemory<L> memory;
     const Arena arena = ArenaOf<L>(program_.heap_start);
     TraceRecorder trace(L::kName, Geometry<L>::kChunkPages, arena.begin);
-    ProgramRun<L> run(os, arena, trace);
+    ProgramRun<L> run(memory.os, arena, trace);
     const std::optional<Finding> finding = run.Run(program_);
     ASSERT_FALSE(finding) << finding->what << "\n" << trace.Text();
   }

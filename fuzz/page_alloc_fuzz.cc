@@ -4,14 +4,12 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <type_traits>
 
 #include "fuzz/decode_ops.h"
 #include "fuzz/finding.h"
 #include "fuzz/page_alloc_program.h"
 #include "fuzz/target.h"
 #include "pagealloc/layout.h"
-#include "testing/fake_memory.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::fuzz {
@@ -23,13 +21,11 @@ std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that m
 
 template <Layout L>
 void RunOn(const FuzzProgram& program, Input input) {
-  // A tiny layout's memory is watched by the test double, and returned without a system call. The
-  // real one lets an access to what was never committed fault.
-  std::conditional_t<kIsTiny<L>, testing::FakeMemory, MmapMemory> os;
+  ProgramMemory<L> memory;
   const Arena arena = ArenaOf<L>(program.heap_start);
   TraceRecorder trace(L::kName, Geometry<L>::kChunkPages, arena.begin);
   const CrashReporter crash("page_alloc", input, trace);
-  ProgramRun<L> run(os, arena, trace);
+  ProgramRun<L> run(memory.os, arena, trace);
   const std::optional<Finding> finding = run.Run(program);
   if (finding) Stop(Report("page_alloc", input, trace, *finding));
   g_operations += trace.size();
@@ -81,6 +77,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
       break;
     case 5:
       RunOn<AixPpc64>(program, input);
+      break;
+    case 6:
+      RunOn<Wasm125>(program, input);
+      break;
+    case 7:
+      RunOn<LinuxArm64>(program, input);
       break;
     default:
       break;

@@ -28,6 +28,7 @@
 #include "fuzz/full_check.h"
 #include "fuzz/search_rules.h"
 #include "pagealloc/page_allocator.h"
+#include "testing/faulty_memory.h"
 #include "testing/page_map.h"
 
 namespace pagealloc::fuzz {
@@ -76,6 +77,7 @@ class ProgramRun {
   }
 
   [[nodiscard]] std::uint64_t full_checks() const { return full_checks_; }
+  [[nodiscard]] std::uint64_t refused_growths() const { return refused_growths_; }
   [[nodiscard]] Allocator& allocator() { return *allocator_; }
 
  private:
@@ -101,7 +103,9 @@ class ProgramRun {
     if (!difference_.empty()) return;
     ++full_checks_;
     checked_pages_ += model_.grown().raw;
-    Fail(FullCheck(*allocator_, model_, caches_, os_.page_size()));
+    // The bitmaps outside the heap are read faster, but they are many.
+    checked_pages_ += model_.grown_ranges().size() * (std::uint64_t{1} << G::kChunkMapL2Bits);
+    Fail(FullCheck(*allocator_, model_, caches_));
   }
 
   /// After the allocator ran an operation of which `rules` knew the start.
@@ -121,14 +125,30 @@ class ProgramRun {
 
   // Operations, one record each.
 
-  void Grow(PageRange pages) {
+  /// @param refused  number of the call to the operating system that is refused the first time, if
+  ///                 there are so many; 0: none
+  void Grow(PageRange pages, std::uint64_t refused = 0) {
     const PageCount room = arena_.max_grown - model_.grown();
     pages.end = PageOffset{std::min({pages.end.raw, arena_.end.raw, pages.begin.raw + room.raw})};
     if (pages.begin < arena_.begin || pages.empty() || !model_.CanGrow(pages)) return;
-    model_.Grow(pages);
     trace_.Record(Op::Grow(trace_.At(pages.begin), pages.size()));
+    if (refused > 0) os_.FailCall(refused, testing::FaultyMemory::Repeat::kOnce);
     const SearchRules<Allocator> rules(*allocator_);
-    Expect(allocator_->Grow(pages).ok(), "Grow() (success)", {0}, {1});
+    bool grown = allocator_->Grow(pages).ok();
+    os_.NeverFail();
+    // What is no longer needed and cannot be returned is no failure.
+    const bool possible =
+        refused == 0 || os_.faults().empty() || os_.faults().front().call == OsCall::kUnreserve;
+    Expect(grown == possible, "Grow() (success)", {grown}, {possible});
+    if (!grown) {
+      // The heap is as before, and the same growth works now.
+      ++refused_growths_;
+      Checked(rules, SearchRule::kLeft, {}, std::nullopt);
+      if (checked_pages_ < limits_.checked_pages) CheckAll();
+      grown = allocator_->Grow(pages).ok();
+      Expect(grown, "Grow() after a refusal (success)", {grown}, {1});
+    }
+    model_.Grow(pages);
     Checked(rules, SearchRule::kFreed, pages.begin, pages);
   }
 
@@ -139,13 +159,13 @@ class ProgramRun {
     const SearchRules<Allocator> rules(*allocator_);
     const std::optional<Allocation> got = allocator_->Allocate(want);
     CompareAllocation("Allocate() (found, page, scavenged)", got, expected);
-    const SearchRule rule = want == PageCount{1} ? SearchRule::kTookLowest : SearchRule::kSearched;
+    const bool one = want == PageCount{1};
     if (!expected) {
-      Checked(rules, want == PageCount{1} ? SearchRule::kFoundNothing : rule, {}, std::nullopt);
+      Checked(rules, one ? SearchRule::kFoundNothing : SearchRule::kLooked, {}, std::nullopt);
       return;
     }
     const PageRange pages = PageRange::Of(expected->first, want);
-    Checked(rules, rule, pages.begin, pages);
+    Checked(rules, one ? SearchRule::kTookLowest : SearchRule::kSearched, pages.begin, pages);
     live_.push_back({pages, id});
   }
 
@@ -163,7 +183,7 @@ class ProgramRun {
                  (want.raw > 1 || got->hint.raw == lowest),
              "Find()'s hint against the lowest free page", {got->hint.raw}, {lowest});
     }
-    Checked(rules, SearchRule::kSearched, {}, std::nullopt);
+    Checked(rules, SearchRule::kLooked, {}, std::nullopt);
   }
 
   void AllocateRange(PageRange pages) {
@@ -236,7 +256,7 @@ class ProgramRun {
     Expect(cache == PageCache{}, "a flushed PageCache (pages, scavenged)",
            {cache.pages, cache.scavenged}, {0, 0});
     if (empty) {
-      Checked(rules, SearchRule::kUntouched, {}, std::nullopt);
+      Checked(rules, SearchRule::kLeft, {}, std::nullopt);
     } else {
       Checked(rules, SearchRule::kFreed, block.begin, block);
     }
@@ -373,23 +393,32 @@ class ProgramRun {
   /// Above the heap, below it, or into its first hole; with a gap.
   void GrowSomewhere(const FuzzOp& op) {
     const std::vector<PageRange> heap = model_.grown_ranges();
-    const std::uint64_t chunk = G::kChunkPages.raw;
-    const std::uint64_t gap = GapOf(op.index) * chunk;
-    const std::uint64_t grow = GrowthOf(op.size) * chunk;
+    constexpr std::uint64_t kChunk = G::kChunkPages.raw;
+    const std::uint64_t grow = GrowthOf(op.size) * kChunk;
     const PageCount pages{grow != 0 ? grow : std::uint64_t{1} << G::kSpanPageBits[0]};
     const unsigned direction = op.index / 8U % 4U;
+    const std::uint64_t refused = op.index / 32U;
+    // The gap, or what leaves room for a chunk behind it.
+    const auto gap_in = [&op](std::uint64_t room) {
+      return PageCount{std::min(GapOf(op.index) * kChunk, room - kChunk)};
+    };
     if (direction == 2) {
-      if (heap.front().begin.raw - arena_.begin.raw < gap + chunk) return;
-      const PageOffset end{heap.front().begin.raw - gap};
+      const std::uint64_t room = heap.front().begin.raw - arena_.begin.raw;
+      if (room < kChunk) return;
+      const PageOffset end{heap.front().begin.raw - gap_in(room).raw};
       const PageCount below =
           std::min({pages, end - arena_.begin, arena_.max_grown - model_.grown()});
-      Grow({PageOffset{end.raw - below.raw}, end});
+      Grow({PageOffset{end.raw - below.raw}, end}, refused);
     } else if (direction == 3 && heap.size() > 1) {
-      const PageOffset begin = heap[0].end + PageCount{gap};
-      if (begin < heap[1].begin) Grow({begin, std::min(begin + pages, heap[1].begin)});
+      const std::size_t hole = op.index / 8U % (heap.size() - 1);
+      const PageRange room{heap[hole].end, heap[hole + 1].begin};
+      const PageOffset begin = room.begin + gap_in(room.size().raw);
+      Grow({begin, std::min(begin + pages, room.end)}, refused);
     } else {
-      const PageOffset begin = heap.back().end + PageCount{gap};
-      if (begin < arena_.end) Grow(PageRange::Of(begin, pages));
+      const std::uint64_t room = arena_.end.raw - heap.back().end.raw;
+      if (room < kChunk) return;
+      const PageCount gap = direction == 0 ? PageCount{0} : gap_in(room);
+      Grow(PageRange::Of(heap.back().end + gap, pages), refused);
     }
   }
 
@@ -448,7 +477,7 @@ class ProgramRun {
     }
   }
 
-  OsMemory& os_;
+  testing::FaultyMemory os_;
   Arena arena_;
   TraceRecorder& trace_;
   Limits limits_;
@@ -459,6 +488,7 @@ class ProgramRun {
   std::array<PageCache, kCaches> caches_{};
   std::uint32_t next_id_ = 0;
   std::uint64_t full_checks_ = 0;
+  std::uint64_t refused_growths_ = 0;
   std::uint64_t checked_pages_ = 0;
   std::string difference_;
 };

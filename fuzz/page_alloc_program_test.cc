@@ -14,7 +14,6 @@
 #include "harness/trace/judge.h"
 #include "harness/trace/trace_reader.h"
 #include "pagealloc/layout.h"
-#include "testing/fake_memory.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::fuzz {
@@ -36,10 +35,10 @@ struct RunResult {
 template <Layout L, class Tampering = NoTampering>
 RunResult RunInput(const std::vector<std::uint8_t>& input, Tampering tampering = {}) {
   const FuzzProgram program = DecodeOps(input);
-  std::conditional_t<kIsTiny<L>, testing::FakeMemory, MmapMemory> os;
+  ProgramMemory<L> memory;
   const Arena arena = ArenaOf<L>(program.heap_start);
   TraceRecorder trace(L::kName, Geometry<L>::kChunkPages, arena.begin);
-  ProgramRun<L, Tampering> run(os, arena, trace, {}, tampering);
+  ProgramRun<L, Tampering> run(memory.os, arena, trace, {}, tampering);
   RunResult result{run.Run(program), {}, {}, {}};
   result.trace = trace.Text();
   result.work = run.allocator().counters();
@@ -176,8 +175,10 @@ TEST(ProgramRun, DamageThatNoResultShowsIsFound) {
     const auto chunk = Geometry<TinyUneven>::ChunkOf(AllocatorAccess::bounds(allocator).end);
     AllocatorAccess::chunks(allocator)[chunk].allocated.Set(0);
   });
-  ExpectFound<TinyUneven>("INV-13",
-                          [](auto& allocator) { AllocatorAccess::level_length(allocator, 1) = 0; });
+  ExpectFound<TinyUneven>("INV-3", [](auto& allocator) {
+    const auto chunk = Geometry<TinyUneven>::ChunkOf(AllocatorAccess::bounds(allocator).end);
+    AllocatorAccess::chunks(allocator)[chunk + ChunkCount{2}].scavenged.Set(511);
+  });
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 /// A folder stands for the files in it that have no extension, sorted by name: an input has none,
 /// its trace and explanation have. Prints how many inputs and operations ran, and how long that
 /// took. Exit status 0: all ran; 2: something could not be read, or there was nothing to run. A
-/// finding ends the process in between.
+/// finding ends the process in between; the file that it came from is the last line.
 
 #include <algorithm>
 #include <chrono>
@@ -17,6 +17,7 @@
 #include <system_error>
 #include <vector>
 
+#include "fuzz/on_crash.h"
 #include "fuzz/target.h"
 
 namespace {
@@ -24,6 +25,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kUsage = 2;
+
+const char* g_input = "";  // NOLINT(*-identifier-naming): the file that runs now
+
+void SayInput() { std::fprintf(stderr, "input: %s\n", g_input); }
 
 /// The files that an argument stands for; false if there are none.
 bool AddInputs(const fs::path& path, std::vector<fs::path>& inputs) {
@@ -57,6 +62,8 @@ int main(int argc, char** argv) {
       return kUsage;
     }
   }
+  pagealloc::fuzz::OnCrash(SayInput);
+  pagealloc::fuzz::OnSanitizerDeath();
   const auto start = std::chrono::steady_clock::now();
   for (const fs::path& path : inputs) {
     std::ifstream file(path, std::ios::binary);
@@ -66,6 +73,7 @@ int main(int argc, char** argv) {
       return kUsage;
     }
     const std::vector<std::uint8_t> input(bytes.begin(), bytes.end());
+    g_input = path.c_str();
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

@@ -8,15 +8,15 @@
 ///   kTookLowest    one page allocated                     that page
 ///   kFoundNothing  no page for one, or no cache           "nothing is free"
 ///   kTookBlock     a page cache taken                     at or above its lowest page
-///   kSearched      anything else that searches            not lower than before
-///   kLeft          pages allocated without a search       as before
-///   kUntouched     nothing to do                          as before
+///   kSearched      several pages allocated                not lower than before
+///   kLooked        a search that takes nothing            as before
+///   kLeft          no search, and nothing becomes free    as before
 ///   kFreed         pages freed or grown                   the lower of before and the first page
 ///
-/// Work, per level, in entries read. A search reads at the root from its position to the heap's end
-/// and one block below. A change of pages [b, e) reads, on each level but the root, the blocks that
-/// hold an entry of [b, e), and writes at most the entries of [b, e). In bitmaps: a search one
-/// chunk, a change twice the first and last chunk, and two words.
+/// Work, per level, in entries read. A search reads at the root from its position to the heap's
+/// end, one block on each level below, and one leaf more. A change of pages [b, e) reads, on each
+/// level but the root, the blocks that hold an entry of [b, e), and writes at most the entries of
+/// [b, e). In bitmaps: a search one chunk, a change twice the first and last chunk, and two words.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +36,8 @@ enum class SearchRule : std::uint8_t {
   kFoundNothing,
   kTookBlock,
   kSearched,
+  kLooked,
   kLeft,
-  kUntouched,
   kFreed,
 };
 
@@ -74,8 +74,8 @@ class SearchRules {
         break;
       case SearchRule::kSearched:
         break;
+      case SearchRule::kLooked:
       case SearchRule::kLeft:
-      case SearchRule::kUntouched:
         highest_allowed = from_;
         break;
       case SearchRule::kFreed:
@@ -92,8 +92,7 @@ class SearchRules {
   /// @param changed  the pages that became free or allocated; of a cache the whole block
   [[nodiscard]] std::string CheckWork(const Allocator& allocator, SearchRule rule,
                                       std::optional<PageRange> changed) const {
-    const bool searched = rule == SearchRule::kTookLowest || rule == SearchRule::kFoundNothing ||
-                          rule == SearchRule::kTookBlock || rule == SearchRule::kSearched;
+    const bool searched = rule != SearchRule::kLeft && rule != SearchRule::kFreed;
     const WorkCounters& now = allocator.counters();
     std::uint64_t writable = 0;
     for (unsigned level = 0; level < G::kLevels; ++level) {
@@ -129,7 +128,8 @@ class SearchRules {
 
   [[nodiscard]] std::uint64_t SearchBudget(unsigned level) const {
     if (heap_.empty() || from_ >= heap_.end) return 0;
-    if (level > 0) return std::uint64_t{1} << G::kIndexBits[level];
+    const std::uint64_t first_look = level + 1 == G::kLevels ? 1 : 0;
+    if (level > 0) return (std::uint64_t{1} << G::kIndexBits[level]) + first_look;
     return EntriesOf(0, {std::max(from_, heap_.begin), heap_.end});
   }
 

@@ -82,7 +82,14 @@ class RangeSet {
     return std::nullopt;
   }
 
-  /// Makes room for one more range. On a refusal nothing changed.
+  /// The same for `range` only: one that touches a neighbour needs no room.
+  OsStatus PrepareAdd(OsMemory& os, Range range) {
+    const std::size_t next = Successor(range.begin);
+    if (next > 0 && data()[next - 1].end == range.begin) return OsStatus::Ok();
+    if (next < size_ && range.end == data()[next].begin) return OsStatus::Ok();
+    return PrepareAdd(os);
+  }
+  /// Makes room for any one range more. On a refusal nothing changed.
   OsStatus PrepareAdd(OsMemory& os) {
     if (size_ < capacity_) return OsStatus::Ok();
     const std::size_t wanted = std::max<std::size_t>(

@@ -131,6 +131,21 @@ TEST_F(AddressRangesTest, RefusalLeavesTheSetAsItWas) {
   EXPECT_TRUE(std::equal(before.begin(), before.end(), set_.ranges().begin()));
 }
 
+TEST_F(AddressRangesTest, ARangeThatTouchesANeighbourNeedsNoRoom) {
+  for (std::uint64_t i = 0; i < 16; ++i) Add(20 * i, 20 * i + 10);
+  os_.FailAfter(0);
+  for (const Range& touching :
+       {Range{PageOffset{310}, PageOffset{315}}, Range{PageOffset{319}, PageOffset{320}}}) {
+    EXPECT_EQ(set_.PrepareAdd(os_, touching).ok(), touching.begin == PageOffset{310});
+  }
+  EXPECT_TRUE(set_.PrepareAdd(os_, {PageOffset{295}, PageOffset{300}}).ok());
+  set_.Add({PageOffset{295}, PageOffset{300}});
+  EXPECT_EQ(set_.ranges().size(), 16u);
+  EXPECT_FALSE(set_.PrepareAdd(os_, {PageOffset{400}, PageOffset{410}}).ok());
+  EXPECT_FALSE(set_.PrepareAdd(os_).ok());
+  os_.NeverFail();
+}
+
 TEST_F(AddressRangesTest, RefusalOfASecondGrowthLeavesTheSetAsItWas) {
   constexpr std::uint64_t kInPage = 4096 / sizeof(Range);
   for (std::uint64_t i = 0; i < kInPage; ++i) Add(20 * i, 20 * i + 10);

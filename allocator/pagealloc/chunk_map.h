@@ -55,8 +55,24 @@ class ChunkMap {
       }
       blocks_[i] = reinterpret_cast<Entry*>(got.begin);  // page aligned, zero bytes are an Entry
       ++taken_;
+      // A mere hint: without it the block is as good.
+      if (huge_pages_) static_cast<void>(HintHugePages(got.begin));
     }
     return OsStatus::Ok();
+  }
+
+  /// Asks for huge pages behind all blocks, those there are and those to come. Again: no effect.
+  /// On a refusal the other blocks have the hint all the same; the first refusal is returned.
+  OsStatus PreferHugePages() {
+    if (huge_pages_) return OsStatus::Ok();
+    huge_pages_ = true;
+    OsStatus first_refusal;
+    for (Entry* block : blocks_) {
+      if (block == nullptr) continue;
+      const OsStatus status = HintHugePages(reinterpret_cast<std::byte*>(block));
+      if (first_refusal.ok()) first_refusal = status;
+    }
+    return first_refusal;
   }
 
   /// Bitmaps of a chunk whose block exists (Go: chunkOf).
@@ -73,6 +89,8 @@ class ChunkMap {
     return block == nullptr ? nullptr : block + G::ChunkMapL2(chunk);
   }
 
+  /// Blocks for which the operating system took the hint.
+  [[nodiscard]] std::uint64_t hinted_blocks() const { return hinted_; }
   [[nodiscard]] MetadataStats metadata() const {
     if (os_ == nullptr) return {};
     const ByteCount bytes{taken_ * BlockBytes().raw};
@@ -84,8 +102,16 @@ class ChunkMap {
     return os_->RoundUp(ByteCount{kBlockChunks * sizeof(Entry)});
   }
 
+  OsStatus HintHugePages(std::byte* block) {
+    const OsStatus status = os_->HintHugePages(block, BlockBytes(), HugePages::kPrefer);
+    if (status.ok()) ++hinted_;
+    return status;
+  }
+
   OsMemory* os_ = nullptr;
   std::uint64_t taken_ = 0;
+  bool huge_pages_ = false;
+  std::uint64_t hinted_ = 0;
   std::array<Entry*, kBlocks> blocks_{};
 };
 

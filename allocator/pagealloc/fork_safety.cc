@@ -32,6 +32,10 @@ struct ForkHandlers {
     for (ForkParticipant* p = first; p != nullptr; p = p->next_) p->UnlockAfterFork();
     UnlockList();
   }
+  static void AfterInChild() {
+    for (ForkParticipant* p = first; p != nullptr; p = p->next_) p->UnlockInChild();
+    UnlockList();
+  }
 };
 
 OsStatus ForkParticipant::JoinForks() {
@@ -40,7 +44,7 @@ OsStatus ForkParticipant::JoinForks() {
   // the list's.
   ::pthread_once(&registered, [] {
     registration_error =
-        ::pthread_atfork(ForkHandlers::Before, ForkHandlers::After, ForkHandlers::After);
+        ::pthread_atfork(ForkHandlers::Before, ForkHandlers::After, ForkHandlers::AfterInChild);
   });
   if (registration_error != 0) return {OsCall::kReserve, registration_error, ByteCount{0}};
   LockList();

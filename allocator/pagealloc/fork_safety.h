@@ -31,8 +31,10 @@ class ForkParticipant {
 
   /// Takes all locks. No other participant's locks are held by this thread but for this purpose.
   virtual void LockForFork() = 0;
-  /// Releases them, in the parent and in the child.
+  /// Releases them, in the parent and, unless UnlockInChild() says otherwise, in the child.
   virtual void UnlockAfterFork() = 0;
+  /// The same in the child, where all other threads are gone.
+  virtual void UnlockInChild() { UnlockAfterFork(); }
 
   bool joined_ = false;
   ForkParticipant* next_ = nullptr;

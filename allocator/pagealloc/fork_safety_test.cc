@@ -1,8 +1,6 @@
 #include "pagealloc/fork_safety.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -12,24 +10,14 @@
 #include <vector>
 
 #include "pagealloc/heap.h"
+#include "testing/gtest/child_process.h"
 #include "testing/heap_access.h"
 #include "testing/invariants.h"
 
 namespace pagealloc {
 namespace {
 
-/// Forks; the child runs `body` and ends with its result, or by SIGALRM if it hangs.
-template <class Body>
-int StatusOfChild(Body&& body) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::alarm(60);
-    ::_exit(body());
-  }
-  int status = -1;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return status;
-}
+using testing::StatusOfChild;
 
 TEST(ForkSafety, ChildAllocatesWhileThreadsOfTheParentDid) {
   MmapMemory os;

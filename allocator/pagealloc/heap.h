@@ -1,11 +1,8 @@
 /// heap.h: a heap of pages for a program: threads, caches, growth, and memory that can be used.
 ///
 ///   Allocate --1..15 pages--> [HeapCaches] --miss--> [lock: PageAllocator] --no run--> flush
-///   caches
-///            --16 and more---------------------------^                                 and try
-///            again,
-///   Free, FreeBatch ---------------------------------^                      then [HeapGrowth],
-///   again
+///            --16 and more---------------------------^     the caches, try again, [HeapGrowth]
+///   Free, FreeBatch ---------------------------------^
 ///
 /// PageAllocator decides, HeapGrowth brings memory, HeapCaches keep most small requests away from
 /// the lock. What comes out is committed memory at a host address. Address space is taken arena by
@@ -35,6 +32,7 @@
 #include "pagealloc/fork_safety.h"
 #include "pagealloc/heap_caches.h"
 #include "pagealloc/heap_growth.h"
+#include "pagealloc/heap_huge_pages.h"
 #include "pagealloc/heap_options.h"
 #include "pagealloc/mutex.h"
 #include "pagealloc/os_memory.h"
@@ -88,6 +86,9 @@ class Heap final : private ForkParticipant {
       padding_ = PageCount{(options.random_seed >> 23) % G::kChunkPages.raw};
     }
     growth_.Init(os, start);
+    if (const OsStatus status = huge_.Init(os, options.huge_pages); !status.ok()) return status;
+    // No block yet, so nothing that could be refused.
+    if (options.metadata_huge_pages) static_cast<void>(pages_.EnableMetadataHugePages());
     os_ = &os;
     return JoinForks();
   }
@@ -109,8 +110,7 @@ class Heap final : private ForkParticipant {
       const std::lock_guard hold(lock_);
       got = pages_.Allocate(want);
     }
-    if (got) return Memory(*got, want);
-    return AllocateByGrowing(want);
+    return Noted(got ? Memory(*got, want) : AllocateByGrowing(want));
   }
 
   /// The same at a multiple of `alignment`, a power of two (contract) that may exceed the run. Not
@@ -120,11 +120,13 @@ class Heap final : private ForkParticipant {
     if (alignment <= kPageBytes) return Allocate(want);
     if (want.raw > G::kHeapEnd.raw || alignment.raw >> kPageBits > G::kHeapEnd.raw) return {};
     const PageCount step{alignment.raw >> kPageBits};
+    std::optional<Allocation> at_once;
     {
       const std::lock_guard hold(lock_);
-      if (const auto got = TakeAligned(want, step)) return Memory(*got, want);
+      at_once = TakeAligned(want, step);
     }
-    return WithAllLocks([&]() -> HeapAllocation {
+    if (at_once) return Noted(Memory(*at_once, want));
+    return Noted(WithAllLocks([&]() -> HeapAllocation {
       if (const auto got = TakeAligned(want, step)) return Memory(*got, want);
       // A fresh chunk is aligned to its size, so the smaller growth does for small alignments, but
       // where padding lies at its start.
@@ -135,21 +137,23 @@ class Heap final : private ForkParticipant {
         if (const auto got = TakeAlignedOf(grown.fresh, want, step)) return Memory(*got, want);
       }
       return {};
-    });
+    }));
   }
 
   /// Takes exactly the run that begins at `place`, if all of it is in the heap and free; otherwise
   /// no room: the heap does not grow towards a place.
   HeapAllocation AllocateAt(void* place, PageCount want) {
     PA_EXPECT(want >= PageCount{1}, want);
+    std::optional<Allocation> at_once;
     {
       const std::lock_guard hold(lock_);
-      if (const auto got = TakeExactly(place, want)) return Memory(*got, want);
+      at_once = TakeExactly(place, want);
     }
-    return WithAllLocks([&]() -> HeapAllocation {
+    if (at_once) return Noted(Memory(*at_once, want));
+    return Noted(WithAllLocks([&]() -> HeapAllocation {
       if (const auto got = TakeExactly(place, want)) return Memory(*got, want);
       return {};
-    });
+    }));
   }
 
   /// Gives pages back: all or a part of what was allocated, or neighbouring runs at once
@@ -187,17 +191,37 @@ class Heap final : private ForkParticipant {
   /// `target` bytes if there are so many; pages in caches stay. The heap stays as large as it is;
   /// pages come back zeroed. Other threads can work meanwhile. @see Go: scavenge.
   ScavengeResult ReleaseMemory(ByteCount target) {
-    return ScavengePages(
-        pages_, lock_, target, ScavengeMode::kForced,
-        [this](PageRange pages) {
-          return os_->Release(HostOf(pages.begin), BytesOf(pages.size()));
-        },
-        [] { return false; });
+    return Scavenge(target, ScavengeMode::kForced, [] { return false; });
   }
   /// The same for all free pages, those in caches too. @see Go: debug.FreeOSMemory.
   ScavengeResult ReleaseAll() {
     FlushCaches();
     return ReleaseMemory(kAllMemory);
+  }
+
+  // What BackgroundScavenger asks for.
+
+  /// As ScavengePages(): `stop` is called after each step, without a lock.
+  template <class Stop>
+  ScavengeResult Scavenge(ByteCount target, ScavengeMode mode, Stop&& stop) {
+    return ScavengePages(
+        pages_, lock_, target, mode,
+        [this](PageRange pages) {
+          const ChunkIndex chunk = G::ChunkOf(pages.begin);
+          huge_.Releasing(chunk, HostOf(G::ChunkBegin(chunk)));
+          return os_->Release(HostOf(pages.begin), BytesOf(pages.size()));
+        },
+        stop);
+  }
+  /// A new generation: what was freed so far may be released in the background.
+  void NextScavengeGeneration() {
+    const std::lock_guard hold(lock_);
+    pages_.NextScavengeGeneration();
+  }
+  /// The allocator's own statistics, with the heap's lock only: pages in caches count as in use.
+  [[nodiscard]] HeapStats PageStats() {
+    const std::lock_guard hold(lock_);
+    return pages_.stats();
   }
 
   /// One moment of the heap, exact: takes all locks.
@@ -214,11 +238,13 @@ class Heap final : private ForkParticipant {
     stats.free = pages.free;
     stats.scavenged = pages.scavenged;
     stats.reserved = growth_.reserved();
-    stats.metadata = pages_.metadata() + caches_.metadata() + growth_.metadata();
+    stats.metadata = pages_.metadata() + caches_.metadata() + growth_.metadata() + huge_.metadata();
     stats.growths = growths_;
     stats.heap_locks = lock_.taken();
     stats.cache_hits = caches.hits;
     stats.cache_refills = caches.refills;
+    stats.huge_pages = huge_.counts();
+    stats.metadata_huge_page_hints = pages_.metadata_huge_page_hints();
     return stats;
   }
 
@@ -229,6 +255,7 @@ class Heap final : private ForkParticipant {
     for (;;) {
       caches_.LockAll();
       lock_.lock();
+      huge_.Lock();
       // Pages that another thread is giving back would be held for ever in the child.
       if (pages_.stats().held == PageCount{0}) return;
       UnlockAfterFork();
@@ -236,6 +263,7 @@ class Heap final : private ForkParticipant {
     }
   }
   void UnlockAfterFork() override {
+    huge_.Unlock();
     lock_.unlock();
     caches_.UnlockAll();
   }
@@ -248,6 +276,18 @@ class Heap final : private ForkParticipant {
   [[nodiscard]] std::byte* HostOf(PageOffset page) const { return growth_.HostOf(page); }
   [[nodiscard]] HeapAllocation Memory(Allocation got, PageCount want) const {
     return {OsStatus::Ok(), HostOf(got.first), want, got.scavenged == want};
+  }
+  /// Tells huge pages of memory that was just allocated; no lock is held. Where pages lie on the
+  /// host never changes, so that needs none.
+  HeapAllocation Noted(HeapAllocation got) {
+    if (!got.ok() || !huge_.watches()) return got;
+    const PageRange range = RangeOf({got.memory, got.pages});
+    for (ChunkIndex c = G::ChunkOf(range.begin); G::ChunkBegin(c) < range.end; ++c) {
+      const PageRange chunk = PageRange::Of(G::ChunkBegin(c), G::kChunkPages);
+      const bool fresh = got.zeroed && range.begin <= chunk.begin && chunk.end <= range.end;
+      huge_.Allocated(c, HostOf(chunk.begin), fresh, pages_.scavenge_index());
+    }
+    return got;
   }
   /// The pages of a run that a caller holds; the heap's lock is held.
   [[nodiscard]] PageRange RangeOf(HeapRun run) const {
@@ -284,8 +324,19 @@ class Heap final : private ForkParticipant {
     }
   }
 
+  /// What growth grows: everything that joins is made known to the huge pages first.
+  struct JoiningPages {
+    Heap& heap;
+    [[nodiscard]] const HeapStats& stats() const { return heap.pages_.stats(); }
+    OsStatus Grow(PageRange pages) {
+      const OsStatus status = heap.huge_.Grew(pages, heap.HostOf(pages.begin));
+      return status.ok() ? heap.pages_.Grow(pages) : status;
+    }
+  };
+
   typename HeapGrowth<L>::Result Grow(PageCount want) {
-    auto grown = growth_.Grow(pages_, want, limit_);
+    JoiningPages joining{*this};
+    auto grown = growth_.Grow(joining, want, limit_);
     if (!grown.status.ok() || grown.fresh.empty()) return grown;
     if (growths_++ == 0 && padding_ > PageCount{0}) {
       // Go marks padding as scavenged too, the only pages that are both. Here it is allocated and
@@ -326,6 +377,7 @@ class Heap final : private ForkParticipant {
   PageAllocator<L> pages_;
   HeapGrowth<L> growth_;
   HeapCaches caches_;
+  HeapHugePages<L> huge_;
   CountingMutex lock_;
   PageCount limit_;
   PageCount padding_;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "pagealloc/heap_huge_pages.h"
 #include "pagealloc/os_memory.h"
 #include "pagealloc/page_allocator.h"
 #include "pagealloc/units.h"
@@ -24,6 +25,10 @@ struct HeapOptions {
   /// that are never used (Go 1.26: on by default). Take it from a source of true randomness to make
   /// addresses hard to guess; with a constant, a run can be repeated.
   std::uint64_t random_seed = 0;
+  /// Huge pages behind the heap's memory, where the operating system has them.
+  HugePageUse huge_pages = HugePageUse::kSystem;
+  /// And behind the bitmaps: for heaps above 64 GiB. @see Go: enableChunkHugePages.
+  bool metadata_huge_pages = false;
 };
 
 /// A run of pages as callers hold it.
@@ -58,6 +63,9 @@ struct HeapStatistics {
   std::uint64_t heap_locks = 0;     ///< how often the heap's lock was taken
   std::uint64_t cache_hits = 0;     ///< requests that took a cache's lock only
   std::uint64_t cache_refills = 0;  ///< requests that a cache could not serve
+
+  HugePageCounts huge_pages;
+  std::uint64_t metadata_huge_page_hints = 0;  ///< blocks of bitmaps
 };
 
 }  // namespace pagealloc

@@ -6,12 +6,16 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "pagealloc/background_scavenger.h"
 #include "pagealloc/heap.h"
 #include "testing/heap_access.h"
 #include "testing/invariants.h"
@@ -128,11 +132,17 @@ class Worker {
   const char* defect_ = nullptr;
 };
 
-/// Runs kThreads workers; the heap must be whole and empty afterwards.
-void RunWorkers(const HeapOptions& options, double seconds) {
+/// Runs kThreads workers, and a background scavenger if there is a policy for one; the heap must be
+/// whole and empty afterwards.
+void RunWorkers(const HeapOptions& options, double seconds,
+                const std::optional<ScavengePolicy>& policy = std::nullopt) {
   MmapMemory os;
   const auto heap = std::make_unique<Heap<>>();
   ASSERT_TRUE(heap->Init(os, options).ok());
+  BackgroundScavenger<Heap<>> background(*heap, policy.value_or(ScavengePolicy{}));
+  if (policy) {
+    ASSERT_TRUE(background.Start().ok());
+  }
   std::atomic<bool> stop = false;
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<std::thread> threads;
@@ -143,6 +153,7 @@ void RunWorkers(const HeapOptions& options, double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   stop = true;
   for (std::thread& thread : threads) thread.join();
+  background.Stop();
 
   std::uint64_t allocations = 0;
   std::uint64_t refusals = 0;
@@ -163,6 +174,19 @@ void RunWorkers(const HeapOptions& options, double seconds) {
   EXPECT_EQ(testing::CheckInvariants(testing::HeapAccess::pages(*heap)), "");
   ::testing::Test::RecordProperty("allocations", std::to_string(allocations));
   ::testing::Test::RecordProperty("no_room", std::to_string(refusals));
+  if (!policy) return;
+  const auto seen = background.observe();
+  EXPECT_GT(seen.released, ByteCount{0});
+  EXPECT_EQ(seen.refusals, 0u);
+  ::testing::Test::RecordProperty("background_released", std::to_string(seen.released.raw));
+  std::printf(
+      "%llu allocations; in the background %llu MiB released in %llu quanta, %llu "
+      "generations; chunks collapsed %llu times\n",
+      static_cast<unsigned long long>(allocations),
+      static_cast<unsigned long long>(seen.released.raw >> 20),
+      static_cast<unsigned long long>(seen.quanta),
+      static_cast<unsigned long long>(seen.generations),
+      static_cast<unsigned long long>(stats.huge_pages.collapses));
 }
 
 TEST(HeapThreads, RandomProgramLosesAndDoublesNoPage) { RunWorkers({.caches = 4}, Seconds() / 2); }
@@ -173,6 +197,16 @@ TEST(HeapThreads, RandomProgramAtTheLimitAndWithARandomStart) {
 
 TEST(HeapThreads, RandomProgramWithoutCaches) {
   RunWorkers({.max_bytes = ByteCount{32u << 20}, .caches = 0}, Seconds() / 4);
+}
+
+// PAGEALLOC_THREADS_SECONDS=60 heap_threads_test --gtest_filter='*Background*' is the long run.
+TEST(HeapThreads, RandomProgramBesideABackgroundScavenger) {
+  RunWorkers({.caches = 4, .huge_pages = HugePageUse::kDenseChunks}, Seconds(),
+             ScavengePolicy{.keep_percent = 100,
+                            .limit = ByteCount{16u << 20},
+                            .cpu_share = 0.5,
+                            .idle_ns = 1'000'000,
+                            .generation_ns = 20'000'000});
 }
 
 // One page of room and all threads after it: exactly one has it at any time.

@@ -53,9 +53,9 @@ std::uint64_t HeapWindow::slide() const {
 
 void HeapWindow::ExpectInside(Address first, ByteCount size) const {
   PA_EXPECT(os_ != nullptr);
-  PA_EXPECT(first >= first_ && first.raw - first_.raw <= size_.raw &&
-                size.raw <= size_.raw - (first.raw - first_.raw),
-            first, size, first_, size_);
+  // Modulo 2^64, as addresses are: a window may end at the highest of all, and begin below 0.
+  const std::uint64_t offset = first.raw - first_.raw;
+  PA_EXPECT(offset <= size_.raw && size.raw <= size_.raw - offset, first, size, first_, size_);
 }
 
 }  // namespace pagealloc

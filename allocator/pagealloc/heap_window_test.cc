@@ -194,7 +194,7 @@ TEST(HeapWindowDeathTest, AddressesOutsideTheWindowBreakTheContract) {
   HeapWindow window;
   const Address base{1u << 28};
   ASSERT_TRUE(window.Reserve(os, base, kSize, Placement::kAnywhere).ok());
-  const char* const rule = "contract broken: first >= first_";
+  const char* const rule = "contract broken: offset <= size_.raw";
   EXPECT_DEATH(static_cast<void>(window.Host(Address{base.raw - 1})), rule);
   EXPECT_DEATH(static_cast<void>(window.Host(Address{base.raw + kSize.raw})), rule);
   EXPECT_DEATH(static_cast<void>(window.Commit(base, ByteCount{kSize.raw + 4096})), rule);

@@ -132,6 +132,8 @@ struct Geometry {
     return bits;
   }();
   static_assert(kSpanBits[0] <= L::kAddressBits, "the root needs at least one entry");
+  static_assert(kLevels >= 2, "the leaves have a root above them");
+  static_assert(L::kAddressBits <= L::kPointerBits, "a pointer holds every address");
   static constexpr unsigned kRootBits = L::kAddressBits - kSpanBits[0];
   /// log2(entries of a block): the root is one block, below it a block is an entry's children.
   static constexpr LevelTable kIndexBits = [] {
@@ -161,6 +163,7 @@ struct Geometry {
                                        (L::kPointerBits == L::kAddressBits ? kChunkPages.raw : 0)};
 
   static constexpr unsigned kChunkMapL1Bits = L::kChunkMapL1Bits;
+  static_assert(kChunkMapL1Bits <= L::kAddressBits - kChunkBits, "a block holds at least a chunk");
   static constexpr unsigned kChunkMapL2Bits = L::kAddressBits - kChunkBits - kChunkMapL1Bits;
 
   static constexpr std::uint64_t kPointerMask =

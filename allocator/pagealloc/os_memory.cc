@@ -53,6 +53,8 @@ const char* OsStatus::call_name() const {
       return "hint huge pages for";
     case OsCall::kUnreserve:
       return "unreserve";
+    case OsCall::kThread:
+      return "start a thread with";
   }
   return "?";
 }
@@ -112,6 +114,17 @@ OsStatus MmapMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages w
   const int result = ::madvise(begin, static_cast<std::size_t>(size.raw), advice);
   if (result != 0 && errno == EINVAL) return OsStatus::Ok();  // a kernel without huge pages
   return Outcome(OsCall::kHugePages, result, size);
+}
+
+OsStatus MmapMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
+  ExpectWholePages(begin, size, page_size_);
+#ifdef MADV_COLLAPSE
+  constexpr int kCollapse = MADV_COLLAPSE;
+#else
+  constexpr int kCollapse = 25;  // Linux 6.1; the C library's headers may be older than the kernel
+#endif
+  return Outcome(OsCall::kHugePages,
+                 ::madvise(begin, static_cast<std::size_t>(size.raw), kCollapse), size);
 }
 
 OsStatus MmapMemory::Unreserve(std::byte* begin, ByteCount size) {

@@ -8,9 +8,11 @@
 ///
 /// Freshly committed memory is zero. A refusal is a value (OsStatus), never an abort, and changes
 /// nothing. Sizes and places are multiples of page_size() (contract). Implementations are called by
-/// one thread at a time per heap. MmapMemory is the real one; testing/fake_memory.h the other.
+/// one thread at a time per heap; those for a Heap that scavenges or asks for huge pages must bear
+/// calls for different ranges at once. MmapMemory is the real one; testing/fake_memory.h the other.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,7 +20,15 @@
 
 namespace pagealloc {
 
-enum class OsCall : std::uint8_t { kReserve, kCommit, kRelease, kFault, kHugePages, kUnreserve };
+enum class OsCall : std::uint8_t {
+  kReserve,
+  kCommit,
+  kRelease,
+  kFault,
+  kHugePages,
+  kUnreserve,
+  kThread
+};
 
 /// The outcome of a call to the operating system: fine, or which call refused what, and why.
 struct [[nodiscard]] OsStatus {
@@ -68,6 +78,11 @@ class OsMemory {
   virtual OsStatus Fault(std::byte* begin, ByteCount size) = 0;
   /// Says whether huge pages are wanted for a range. Where there are none: fine, no effect.
   virtual OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) = 0;
+  /// Puts huge pages behind a committed range now: contents stay, memory that is not there is
+  /// brought in. A refusal where that cannot be asked for.
+  virtual OsStatus CollapseHugePages(std::byte* /*begin*/, ByteCount size) {
+    return {OsCall::kHugePages, ENOTSUP, size};
+  }
   /// Returns address space, reserved or committed.
   virtual OsStatus Unreserve(std::byte* begin, ByteCount size) = 0;
 
@@ -98,6 +113,7 @@ class MmapMemory final : public OsMemory {
   OsStatus ReleaseLazily(std::byte* begin, ByteCount size) override;
   OsStatus Fault(std::byte* begin, ByteCount size) override;
   OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override;
+  OsStatus CollapseHugePages(std::byte* begin, ByteCount size) override;
   OsStatus Unreserve(std::byte* begin, ByteCount size) override;
 
  private:

@@ -140,6 +140,25 @@ TEST_F(MmapMemoryTest, HugeReservationsCostNoMemory) {
   EXPECT_TRUE(os_.Unreserve(memory, size).ok());
 }
 
+// The kernel may take it at any time: what is read is what was written, or zero.
+TEST_F(MmapMemoryTest, LazilyReleasedMemoryReadsAsBeforeOrAsZero) {
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  std::memset(memory_, 0xab, 16 * page_bytes_);
+  ASSERT_TRUE(os_.ReleaseLazily(memory_ + page_bytes_, ByteCount{3 * page_.raw}).ok());
+  for (std::size_t i = page_bytes_; i < 4 * page_bytes_; i += page_bytes_) {
+    EXPECT_TRUE(memory_[i] == std::byte{0xab} || memory_[i] == std::byte{0});
+  }
+  EXPECT_EQ(memory_[0], std::byte{0xab});
+  EXPECT_EQ(memory_[4 * page_bytes_], std::byte{0xab});
+  memory_[page_bytes_] = std::byte{1};
+  EXPECT_EQ(memory_[page_bytes_], std::byte{1});
+}
+
+TEST_F(MmapMemoryTest, HugePageIsNoneOrAPowerOfTwoAboveThePage) {
+  const std::uint64_t huge = os_.huge_page_size().raw;
+  EXPECT_TRUE(huge == 0 || (std::has_single_bit(huge) && huge > page_.raw)) << huge;
+}
+
 // Kernels without huge pages refuse the advice; that is no error of the caller.
 TEST_F(MmapMemoryTest, HugePageHintsSucceedAndKeepContents) {
   ASSERT_TRUE(os_.Commit(memory_, size_).ok());
@@ -162,10 +181,10 @@ TEST_F(MmapMemoryTest, CommitOfAHoleIsAnErrorValue) {
 TEST(OsStatus, NamesEveryCallDifferently) {
   std::set<std::string> names;
   for (const OsCall call : {OsCall::kReserve, OsCall::kCommit, OsCall::kRelease, OsCall::kFault,
-                            OsCall::kHugePages, OsCall::kUnreserve}) {
+                            OsCall::kHugePages, OsCall::kUnreserve, OsCall::kThread}) {
     names.insert(OsStatus{call, ENOMEM, ByteCount{1}}.call_name());
   }
-  EXPECT_EQ(names.size(), 6u);
+  EXPECT_EQ(names.size(), 7u);
   EXPECT_EQ(names.count("commit"), 1u);
   EXPECT_EQ(names.count("?"), 0u);
 }

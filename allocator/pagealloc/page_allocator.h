@@ -67,7 +67,9 @@ class PageAllocator {
     units_.page = PageCount{std::max<std::uint64_t>(1, os.page_size().raw >> kPageBits)};
     units_.huge = PageCount{os.huge_page_size().raw >> kPageBits};
     if (const OsStatus status = index_.Init(os); !status.ok()) return status;
-    return tree_.Init(os);
+    const OsStatus status = tree_.Init(os);
+    ready_ = status.ok();
+    return status;
   }
 
   /// Adds pages to the heap, free and scavenged: a non-empty range of whole chunks, none of which
@@ -75,14 +77,16 @@ class PageAllocator {
   /// leave gaps. On a refusal the heap is as before; metadata() may have grown.
   /// @see Go: grow. There, an unaligned size leaves a summary wrong; here it breaks the contract.
   OsStatus Grow(PageRange pages) {
-    PA_EXPECT(os_ != nullptr);
+    PA_EXPECT(ready_);
     PA_EXPECT(pages.begin < pages.end && pages.end <= G::kHeapEnd, pages.begin, pages.end);
     PA_EXPECT(G::PageInChunk(pages.begin) == 0 && G::PageInChunk(pages.end) == 0, pages.begin,
               pages.end);
     PA_EXPECT(!in_heap_.Overlaps({pages.begin, pages.end}), pages.begin, pages.end);
     const ChunkIndex first = G::ChunkOf(pages.begin);
     const ChunkIndex last = G::ChunkOf(pages.end);
-    if (const OsStatus status = in_heap_.PrepareAdd(*os_); !status.ok()) return status;
+    if (const OsStatus status = in_heap_.PrepareAdd(*os_, {pages.begin, pages.end}); !status.ok()) {
+      return status;
+    }
     if (const OsStatus status = chunks_.MakeBlocks(first, last); !status.ok()) return status;
     if (const OsStatus status = index_.Grow(first, last); !status.ok()) return status;
     if (const OsStatus status = tree_.Grow(pages); !status.ok()) return status;
@@ -207,6 +211,13 @@ class PageAllocator {
     return free;
   }
 
+  /// Asks for huge pages behind the bitmaps, present and future: worth it for heaps above 64 GiB,
+  /// whose blocks of 1 MiB the kernel joins. Again: no effect. A refusal leaves some without.
+  /// @see Go: enableChunkHugePages, which leaves out the last block of every range.
+  OsStatus EnableMetadataHugePages() { return chunks_.PreferHugePages(); }
+  /// Blocks of bitmaps for which it was asked.
+  [[nodiscard]] std::uint64_t metadata_huge_page_hints() const { return chunks_.hinted_blocks(); }
+
   /// A new generation, as after a garbage collection: background scavenging may now release what
   /// was freed before. @see Go: nextGen.
   void NextScavengeGeneration() { index_.NextGeneration(); }
@@ -315,14 +326,15 @@ class PageAllocator {
     if (search_from_ == kNothingFree) return std::nullopt;
     const ChunkIndex chunk = G::ChunkOf(search_from_);
     const unsigned in_chunk = G::PageInChunk(search_from_);
-    if (want.raw > G::kChunkPages.raw - in_chunk || tree_.LongestRun(chunk) < want) {
+    const bool may_fit = want.raw <= G::kChunkPages.raw - in_chunk;
+    if (may_fit) counters_.SummariesRead(G::kLevels - 1, 1);
+    if (!may_fit || tree_.LongestRun(chunk) < want) {
       return tree_.Find(chunks_, want, search_from_, in_heap_, counters_);
     }
     std::uint64_t words = 0;
     const auto match = chunks_[chunk].allocated.Find(want.raw, in_chunk, words);
     counters_.WordsScanned(words);
-    counters_.SummariesRead(G::kLevels - 1, 1);
-    PA_EXPECT(match.has_value(), chunk, want);  // the chunk's summary promised it
+    if (!match) RadixTree<L, Counters>::BrokenPromise(G::kLevels, chunk.raw, want);
     const PageOffset base = G::ChunkBegin(chunk);
     return Found{base + PageCount{match->first}, base + PageCount{match->first_free}};
   }
@@ -375,6 +387,7 @@ class PageAllocator {
   }
 
   OsMemory* os_ = nullptr;
+  bool ready_ = false;  // Init() succeeded
   /// No page below it is free (Go: searchAddr). In the heap, or kNothingFree.
   PageOffset search_from_ = kNothingFree;
   HeapStats stats_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pagealloc/page_allocator.h"
+#include "testing/fake_memory.h"
 #include "testing/gtest/checked_heap.h"
 #include "testing/gtest/layout_types.h"
 
@@ -287,6 +288,15 @@ TEST(PageAllocatorDeathTest, AllocatingNothingBreaksTheContract) {
   const char* const rule = "contract broken: want >= PageCount\\{1\\}";
   EXPECT_DEATH(static_cast<void>(heap.allocator().Allocate(PageCount{0})), rule);
   EXPECT_DEATH(static_cast<void>(heap.allocator().Find(PageCount{0})), rule);
+}
+
+TEST(PageAllocatorDeathTest, AHeapWhoseInitWasRefusedDoesNotGrow) {
+  testing::FakeMemory os;
+  os.FailAfter(1, true);
+  const auto heap = std::make_unique<PageAllocator<Linux386>>();
+  ASSERT_FALSE(heap->Init(os).ok());
+  const PageRange chunk = PageRange::Of(PageOffset{0}, PageCount{512});
+  EXPECT_DEATH(static_cast<void>(heap->Grow(chunk)), "contract broken: ready_");
 }
 
 TEST(PageAllocatorDeathTest, RangesOutsideTheHeapBreakTheContract) {

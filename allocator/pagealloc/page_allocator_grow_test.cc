@@ -322,8 +322,7 @@ TEST_F(PageAllocatorDeathTest, InitComesFirstAndOnce) {
   EXPECT_DEATH(static_cast<void>(heap_.allocator().Init(heap_.os())),
                "contract broken: os_ == nullptr");
   const auto fresh = std::make_unique<PageAllocator<Linux386>>();
-  EXPECT_DEATH(static_cast<void>(fresh->Grow(heap_.Range(0, 512))),
-               "contract broken: os_ != nullptr");
+  EXPECT_DEATH(static_cast<void>(fresh->Grow(heap_.Range(0, 512))), "contract broken: ready_");
 }
 
 }  // namespace

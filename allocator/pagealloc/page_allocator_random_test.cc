@@ -23,13 +23,18 @@ class History {
   using G = Geometry<L>;
   static constexpr std::uint64_t kChunk = G::kChunkPages.raw;
 
-  History(std::uint64_t seed, PageOffset origin, std::uint64_t room_chunks)
-      : random_(seed), heap_(origin, ByteCount{64}), room_chunks_(room_chunks) {}
+  History(std::uint64_t seed, PageOffset origin, std::uint64_t room_chunks, ReleaseUnits units)
+      : random_(seed), heap_(origin, ByteCount{64}), room_chunks_(room_chunks) {
+    heap_.allocator().set_release_units(units);
+  }
 
-  void Run(int steps) {
+  /// Results are compared at every step; all pages and invariants at every `check_every`th.
+  void Run(int steps, int check_every = 1) {
+    heap_.CheckEvery(static_cast<std::uint64_t>(check_every));
     for (int step = 0; step < steps && !::testing::Test::HasFailure(); ++step) {
       SCOPED_TRACE(::testing::Message() << "step " << step);
       Step();
+      if (step % check_every != 0) continue;
       ASSERT_EQ(testing::CheckInvariants(heap_.allocator(), caches_), "");
     }
     // In the end everything comes back, and the heap is as free as it ever was.
@@ -54,8 +59,13 @@ class History {
       AllocateSomewhere();
     } else if (dice < 85) {
       FreeOne();
-    } else if (dice < 93) {
+    } else if (dice < 91) {
       TakeOrUseCache();
+    } else if (dice < 92) {
+      heap_.NextGeneration();
+    } else if (dice < 96) {
+      heap_.Release(1 + Below(2) * Below(2 * kChunk),
+                    Below(2) == 0 ? ScavengeMode::kForced : ScavengeMode::kBackground);
     } else if (!caches_.empty()) {
       const std::uint64_t i = Below(caches_.size());
       heap_.Flush(caches_[i]);
@@ -123,12 +133,18 @@ class RandomHistory : public ::testing::Test {
 TYPED_TEST_SUITE(RandomHistory, testing::AllLayouts, testing::LayoutNames);
 
 TYPED_TEST(RandomHistory, FromTheFirstPageOfTheAddressSpace) {
-  History<TypeParam>(1, PageOffset{0}, this->kRoom).Run(500);
+  History<TypeParam>(1, PageOffset{0}, this->kRoom, {PageCount{1}, PageCount{0}}).Run(500);
+}
+
+TYPED_TEST(RandomHistory, TenThousandSteps) {
+  History<TypeParam>(4, Geometry<TypeParam>::kHeapBasePage,
+                     std::min<std::uint64_t>(this->kRoom, 8) / 2, {PageCount{1}, PageCount{16}})
+      .Run(10'000, 100);
 }
 
 TYPED_TEST(RandomHistory, UpToTheEndOfTheAddressSpace) {
   const PageOffset origin{this->kEnd.raw - this->kRoom * Geometry<TypeParam>::kChunkPages.raw};
-  History<TypeParam>(2, origin, this->kRoom).Run(500);
+  History<TypeParam>(2, origin, this->kRoom, {PageCount{4}, PageCount{0}}).Run(500);
 }
 
 // Half of the room on either side of a border between root entries (or of the only entry's
@@ -139,7 +155,7 @@ TYPED_TEST(RandomHistory, AcrossABorderOfTheHighestLevels) {
   const std::uint64_t border = std::uint64_t{1} << G::kSpanPageBits[level];
   const std::uint64_t half = std::min(this->kRoom / 2, border / G::kChunkPages.raw);
   const PageOffset origin{border - half * G::kChunkPages.raw};
-  History<TypeParam>(3, origin, 2 * half).Run(500);
+  History<TypeParam>(3, origin, 2 * half, {PageCount{2}, PageCount{32}}).Run(500);
 }
 
 }  // namespace

@@ -68,19 +68,28 @@ class PageBits {
     unsigned first_free;
   };
 
-  [[nodiscard]] constexpr bool Get(unsigned i) const { return (words_[i / 64] >> i % 64 & 1) != 0; }
+  [[nodiscard]] constexpr bool Get(unsigned i) const { return (WordOf(i) >> i % 64 & 1) != 0; }
   /// The whole word that contains bit i, not shifted (Go: block64, pages64).
-  [[nodiscard]] constexpr std::uint64_t WordOf(unsigned i) const { return words_[i / 64]; }
+  [[nodiscard]] constexpr std::uint64_t WordOf(unsigned i) const {
+    PA_ASSERT(i < kPages, i);
+    return words_[i / 64];
+  }
   [[nodiscard]] constexpr std::uint64_t word(unsigned index) const { return words_[index]; }
 
-  constexpr void Set(unsigned i) { words_[i / 64] |= std::uint64_t{1} << i % 64; }
-  constexpr void Clear(unsigned i) { words_[i / 64] &= ~(std::uint64_t{1} << i % 64); }
+  constexpr void Set(unsigned i) { SetInWord(i, std::uint64_t{1} << i % 64); }
+  constexpr void Clear(unsigned i) { ClearInWord(i, std::uint64_t{1} << i % 64); }
   constexpr void SetAll() { words_.fill(~std::uint64_t{0}); }
   constexpr void ClearAll() { words_.fill(0); }
   /// Adds the ones of `bits` to the word of bit i (Go: setBlock64, allocPages64).
-  constexpr void SetInWord(unsigned i, std::uint64_t bits) { words_[i / 64] |= bits; }
+  constexpr void SetInWord(unsigned i, std::uint64_t bits) {
+    PA_ASSERT(i < kPages, i);
+    words_[i / 64] |= bits;
+  }
   /// Takes the ones of `bits` out of the word of bit i (Go: clearBlock64).
-  constexpr void ClearInWord(unsigned i, std::uint64_t bits) { words_[i / 64] &= ~bits; }
+  constexpr void ClearInWord(unsigned i, std::uint64_t bits) {
+    PA_ASSERT(i < kPages, i);
+    words_[i / 64] &= ~bits;
+  }
 
   constexpr void SetRange(unsigned first, unsigned count) {
     ForWords(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] |= mask; });

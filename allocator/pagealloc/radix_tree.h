@@ -31,6 +31,7 @@
 #include "pagealloc/os_memory.h"
 #include "pagealloc/reserved_array.h"
 #include "pagealloc/summary.h"
+#include "pagealloc/work_counters.h"
 
 namespace pagealloc {
 
@@ -58,6 +59,7 @@ template <Layout L, class Counters>
 class RadixTree {
   using G = Geometry<L>;
   using Word = Summary<L>;
+  static_assert(G::kLevels <= WorkCounters::kMaxLevels, "each level has a counter");
 
  public:
   static constexpr unsigned kLevels = G::kLevels;
@@ -96,10 +98,6 @@ class RadixTree {
         const OsStatus status = memory_[level].MakeAccessible(block.begin, block.end);
         if (!status.ok()) return status;
       }
-    }
-    for (unsigned level = 0; level < kLevels; ++level) {
-      const auto block = G::BlockAligned(level, G::EntriesOf(level, pages));
-      lengths_[level] = std::max(lengths_[level], block.end);
     }
     if (bounds_.empty()) {
       bounds_ = pages;
@@ -177,6 +175,12 @@ class RadixTree {
   /// Longest run of free pages inside one chunk of the heap.
   [[nodiscard]] PageCount LongestRun(ChunkIndex chunk) const {
     return levels_[kLeaf][chunk.raw].max();
+  }
+
+  /// An entry promised a run that is not there: memory was overwritten, or Update() was forgotten.
+  [[noreturn]] static void BrokenPromise(unsigned level, std::uint64_t index, PageCount want) {
+    internal::Broken("invariant", "a summary's longest run exists below it", "level, index, want",
+                     __FILE__, __LINE__, level, index, want);
   }
 
   [[nodiscard]] MetadataStats metadata() const {
@@ -265,7 +269,7 @@ class RadixTree {
   static PageOffset InHeap(PageOffset at, const AddressRanges& in_heap) {
     const std::optional<PageOffset> page = in_heap.AtOrAbove(at);
     PA_ASSERT(page.has_value(), at);
-    return *page;
+    return page.value_or(at);
   }
 
   static std::optional<Found> FindInChunk(const ChunkMap<L>& chunks, ChunkIndex chunk,
@@ -280,15 +284,8 @@ class RadixTree {
     return Found{base + PageCount{match->first}, InHeap(window.begin, in_heap)};
   }
 
-  /// An entry promised a run that is not there: memory was overwritten, or Update() was forgotten.
-  [[noreturn]] static void BrokenPromise(unsigned level, std::uint64_t index, PageCount want) {
-    internal::Broken("invariant", "a summary's longest run exists below it", "level, index, want",
-                     __FILE__, __LINE__, level, index, want);
-  }
-
   std::array<Word*, kLevels> levels_{};
   PageRange bounds_{};  // lowest and one past the highest page that ever joined; empty at first
-  std::array<std::uint64_t, kLevels> lengths_{};     // highest block-aligned index needed so far
   std::array<ReservedArray<Word>, kLevels> memory_;  // one block at start: only the first is used
 };
 

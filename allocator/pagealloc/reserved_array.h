@@ -59,7 +59,9 @@ class ReservedArray {
       }
       const OsPage stop =
           next < ranges.size() && ranges[next].begin < last ? ranges[next].begin : last;
-      if (const OsStatus status = committed_.PrepareAdd(*os_); !status.ok()) return status;
+      if (const OsStatus status = committed_.PrepareAdd(*os_, {at, stop}); !status.ok()) {
+        return status;
+      }
       const ByteCount size{(stop.raw - at.raw) * page};
       if (const OsStatus status = os_->Commit(memory_ + at.raw * page, size); !status.ok()) {
         return status;

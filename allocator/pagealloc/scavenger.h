@@ -113,6 +113,19 @@ class Scavenger {
   /// Everything that is free (Go: debug.FreeOSMemory).
   ScavengeResult ScavengeAll() { return Scavenge(kAllMemory, ScavengeMode::kForced); }
 
+  // The rest of what BackgroundScavenger asks for; both take the lock.
+  void NextScavengeGeneration() {
+    lock_.lock();
+    allocator_.NextScavengeGeneration();
+    lock_.unlock();
+  }
+  [[nodiscard]] auto PageStats() {  // HeapStats
+    lock_.lock();
+    const auto stats = allocator_.stats();
+    lock_.unlock();
+    return stats;
+  }
+
  private:
   OsStatus Release(PageRange pages) {
     return window_.Release(G::AddressOf(pages.begin), BytesOf(pages.size()), when_);

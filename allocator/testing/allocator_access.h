@@ -3,9 +3,11 @@
 /// Tests also use it to break things on purpose. Violation() words what the invariants find.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "pagealloc/page_allocator.h"
 
@@ -37,9 +39,27 @@ struct AllocatorAccess {
   static auto* level(A& a, unsigned index) {
     return a.tree_.levels_[index];
   }
+  /// Entries of a level that may be read: all of them, or whole pages of the operating system
+  /// around the blocks that hold the heap; lowest first, none twice.
   template <class A>
-  static std::uint64_t& level_length(A& a, unsigned index) {
-    return a.tree_.lengths_[index];
+  static auto ReadableEntries(const A& a, unsigned level) {
+    using G = Geometry<typename A::LayoutType>;
+    std::vector<typename G::EntryRange> readable;
+    if constexpr (A::LayoutType::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
+      readable.push_back({0, G::kEntries[level]});
+    } else {
+      const std::uint64_t unit = a.os_->page_size().raw / sizeof(std::uint64_t);
+      std::uint64_t done = 0;
+      for (const auto& range : a.in_heap_.ranges()) {
+        const auto block = G::BlockAligned(level, G::EntriesOf(level, {range.begin, range.end}));
+        const std::uint64_t begin = std::max(done, block.begin / unit * unit);
+        const std::uint64_t end =
+            std::min((block.end + unit - 1) / unit * unit, G::kEntries[level]);
+        if (begin < end) readable.push_back({begin, end});
+        done = std::max(done, end);
+      }
+    }
+    return readable;
   }
   template <class A>
   static PageRange& bounds(A& a) {

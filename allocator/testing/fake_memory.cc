@@ -9,7 +9,35 @@
 
 #include "pagealloc/contract.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define PAGEALLOC_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PAGEALLOC_ASAN 1
+#endif
+#endif
+#ifdef PAGEALLOC_ASAN
+// Of its runtime; the header belongs to the compiler's packages.
+extern "C" void __asan_poison_memory_region(const volatile void* begin, std::size_t size);
+extern "C" void __asan_unpoison_memory_region(const volatile void* begin, std::size_t size);
+#endif
+
 namespace pagealloc::testing {
+namespace {
+
+/// From now on an access is, or is not, reported by AddressSanitizer.
+void Forbid([[maybe_unused]] const void* begin, [[maybe_unused]] std::uint64_t size) {
+#ifdef PAGEALLOC_ASAN
+  __asan_poison_memory_region(begin, size);
+#endif
+}
+void Permit([[maybe_unused]] const void* begin, [[maybe_unused]] std::uint64_t size) {
+#ifdef PAGEALLOC_ASAN
+  __asan_unpoison_memory_region(begin, size);
+#endif
+}
+
+}  // namespace
 
 FakeMemory::FakeMemory(ByteCount page_size) : page_size_(page_size) {}
 
@@ -45,6 +73,7 @@ OsMemory::Reservation FakeMemory::Reserve(ByteCount size, std::byte* at) {
   blocks_.emplace(begin, Block{static_cast<std::byte*>(memory),
                                std::vector<bool>(size.raw / page_size_.raw, false)});
   reserved_ += size;
+  Forbid(reinterpret_cast<void*>(begin), size.raw);
   return {OsStatus::Ok(), reinterpret_cast<std::byte*>(begin)};
 }
 
@@ -71,6 +100,7 @@ OsStatus FakeMemory::Commit(std::byte* begin, ByteCount size) {
     block->second.committed[i] = true;
   }
   committed_ += size;
+  Permit(begin, size.raw);
   return OsStatus::Ok();
 }
 
@@ -99,12 +129,23 @@ OsStatus FakeMemory::Fault(std::byte* begin, ByteCount size) {
     if (block->second.committed[i]) committed_ -= page_size_;
     block->second.committed[i] = false;
   }
+  Permit(begin, size.raw);
   std::memset(begin, 0, static_cast<std::size_t>(size.raw));
+  Forbid(begin, size.raw);
   return OsStatus::Ok();
 }
 
-OsStatus FakeMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages) {
+OsStatus FakeMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages want) {
   static_cast<void>(Locate(begin, size));
+  if (huge_pages_error_ != 0) return {OsCall::kHugePages, huge_pages_error_, size};
+  huge_calls_.push_back({begin, size, want, false});
+  return OsStatus::Ok();
+}
+
+OsStatus FakeMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
+  static_cast<void>(Locate(begin, size));
+  if (huge_pages_error_ != 0) return {OsCall::kHugePages, huge_pages_error_, size};
+  huge_calls_.push_back({begin, size, HugePages::kPrefer, true});
   return OsStatus::Ok();
 }
 
@@ -115,6 +156,7 @@ OsStatus FakeMemory::Unreserve(std::byte* begin, ByteCount size) {
       std::count(block->second.committed.begin(), block->second.committed.end(), true));
   committed_ -= ByteCount{pages * page_size_.raw};
   reserved_ -= size;
+  Permit(begin, size.raw);
   std::free(block->second.memory);
   blocks_.erase(block);
   return OsStatus::Ok();

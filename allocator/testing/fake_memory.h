@@ -3,8 +3,9 @@
 /// Every page of every reservation has a state, so a commit of what is committed already, a call
 /// outside a reservation and a reservation that is never returned are contract breaks. Fresh memory
 /// is zero, and aligned to its size (to 64 MiB at most), so that whole arenas need no more than
-/// they are. FailAfter(n) lets n more calls pass and refuses from then on (or once), which is how
-/// "a refusal leaves the heap as it was" is tested.
+/// they are. AddressSanitizer knows what is not committed and reports an access to it. FailAfter(n)
+/// lets n more calls pass and refuses from then on (or once), which is how "a refusal leaves the
+/// heap as it was" is tested.
 #pragma once
 
 #include <cstddef>
@@ -32,6 +33,7 @@ class FakeMemory final : public OsMemory {
   OsStatus ReleaseLazily(std::byte* begin, ByteCount size) override;
   OsStatus Fault(std::byte* begin, ByteCount size) override;
   OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override;
+  OsStatus CollapseHugePages(std::byte* begin, ByteCount size) override;
   OsStatus Unreserve(std::byte* begin, ByteCount size) override;
 
   /// Lets `calls` more calls of Reserve and Commit pass; the next one is refused with ENOMEM, and
@@ -41,6 +43,17 @@ class FakeMemory final : public OsMemory {
 
   /// From now on releases are refused with this errno; 0: no more.
   void RefuseReleases(int error_number) { release_error_ = error_number; }
+  /// From now on hints about huge pages and collapses are refused with this errno; 0: no more.
+  void RefuseHugePages(int error_number) { huge_pages_error_ = error_number; }
+  /// A hint about huge pages, or a collapse, that was not refused.
+  struct HugePageCall {
+    std::byte* begin;
+    ByteCount size;
+    HugePages want;
+    bool collapse;
+    friend bool operator==(const HugePageCall&, const HugePageCall&) = default;
+  };
+  [[nodiscard]] const std::vector<HugePageCall>& huge_page_calls() const { return huge_calls_; }
   void set_huge_page_size(ByteCount size) { huge_page_size_ = size; }
 
   [[nodiscard]] std::uint64_t calls() const { return calls_; }  ///< of Reserve and Commit
@@ -63,6 +76,8 @@ class FakeMemory final : public OsMemory {
   ByteCount page_size_;
   ByteCount huge_page_size_;
   int release_error_ = 0;
+  int huge_pages_error_ = 0;
+  std::vector<HugePageCall> huge_calls_;
   Blocks blocks_;
   std::optional<std::uint64_t> fail_after_;
   bool fail_once_ = false;

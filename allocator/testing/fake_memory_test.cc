@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 namespace pagealloc::testing {
 namespace {
@@ -41,6 +42,41 @@ TEST(FakeMemory, CountsWhatIsHeld) {
   EXPECT_EQ(os.reserved(), ByteCount{0});
   EXPECT_EQ(os.committed(), ByteCount{0});
   EXPECT_EQ(os.calls(), 2u) << "only Reserve and Commit can be refused";
+}
+
+TEST(FakeMemory, LazilyReleasedMemoryIsHalfLost) {
+  FakeMemory os(kPage);
+  const ByteCount size{4 * kPage.raw};
+  std::byte* const memory = ReserveOrDie(os, size);
+  ASSERT_TRUE(os.Commit(memory, size).ok());
+  std::memset(memory, 1, size.raw);
+  ASSERT_TRUE(os.ReleaseLazily(memory, size).ok());
+  for (std::uint64_t i = 0; i < 4; ++i)
+    EXPECT_EQ(AllZero(memory + i * kPage.raw, kPage), i % 2 == 0);
+  ASSERT_TRUE(os.Unreserve(memory, size).ok());
+}
+
+TEST(FakeMemory, RefusedReleasesAndHintsChangeNothing) {
+  FakeMemory os(kPage);
+  std::byte* const memory = ReserveOrDie(os, kPage);
+  ASSERT_TRUE(os.Commit(memory, kPage).ok());
+  memory[5] = std::byte{1};
+  os.RefuseReleases(EAGAIN);
+  os.RefuseHugePages(ENOMEM);
+  EXPECT_EQ(os.Release(memory, kPage).error_number, EAGAIN);
+  EXPECT_EQ(os.ReleaseLazily(memory, kPage).error_number, EAGAIN);
+  EXPECT_EQ(os.HintHugePages(memory, kPage, HugePages::kPrefer).error_number, ENOMEM);
+  EXPECT_EQ(os.CollapseHugePages(memory, kPage).error_number, ENOMEM);
+  EXPECT_EQ(memory[5], std::byte{1});
+  EXPECT_TRUE(os.huge_page_calls().empty());
+  os.RefuseReleases(0);
+  os.RefuseHugePages(0);
+  EXPECT_TRUE(os.Release(memory, kPage).ok());
+  EXPECT_EQ(memory[5], std::byte{0});
+  EXPECT_TRUE(os.CollapseHugePages(memory, kPage).ok());
+  EXPECT_EQ(os.huge_page_calls(),
+            (std::vector<FakeMemory::HugePageCall>{{memory, kPage, HugePages::kPrefer, true}}));
+  ASSERT_TRUE(os.Unreserve(memory, kPage).ok());
 }
 
 TEST(FakeMemory, ReservationsBeginAtAPageOfAnySize) {

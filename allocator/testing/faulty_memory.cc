@@ -99,6 +99,12 @@ OsStatus FaultyMemory::HintHugePages(std::byte* begin, ByteCount size, HugePages
   return os_.HintHugePages(begin, size, want);
 }
 
+OsStatus FaultyMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
+  static_cast<void>(Locate(begin, size));
+  if (const auto refusal = Refusal(OsCall::kHugePages, size)) return *refusal;
+  return os_.CollapseHugePages(begin, size);
+}
+
 OsStatus FaultyMemory::Unreserve(std::byte* begin, ByteCount size) {
   const auto [mapping, first] = Locate(begin, size);
   PA_EXPECT(first == 0 && size == mapping->second.size, first, size);

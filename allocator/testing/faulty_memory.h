@@ -48,6 +48,7 @@ class FaultyMemory final : public OsMemory {
   OsStatus Release(std::byte* begin, ByteCount size) override;
   OsStatus Fault(std::byte* begin, ByteCount size) override;
   OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override;
+  OsStatus CollapseHugePages(std::byte* begin, ByteCount size) override;
   OsStatus Unreserve(std::byte* begin, ByteCount size) override;
 
   /// Refuses the `nth` call from now on, 1 = the next one, of one kind or of all; with kForEver all

@@ -38,15 +38,10 @@ template <Layout L, class Counters>
     }
   }
   for (unsigned level = 0; level < G::kLevels; ++level) {
-    image.push_back(Access::level_length(allocator, level));
-    std::uint64_t done = 0;  // entries below it are in the image
-    for (const auto& range : allocator.ranges().ranges()) {
-      const auto block =
-          G::BlockAligned(level, G::EntriesOf(level, PageRange{range.begin, range.end}));
-      for (std::uint64_t i = std::max(block.begin, done); i < block.end; ++i) {
+    for (const auto& readable : Access::ReadableEntries(allocator, level)) {
+      for (std::uint64_t i = readable.begin; i < readable.end; ++i) {
         image.push_back(Access::level(allocator, level)[i].word());
       }
-      done = std::max(done, block.end);
     }
   }
   return image;

@@ -9,10 +9,12 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "testing/fake_memory.h"
+#include "testing/scavenge_steps.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::testing {
@@ -97,6 +99,17 @@ TEST_F(InvariantsTest, ThreeBitmapBesideTheHeapThatIsNotZero) {
   EXPECT_THAT(Defect(), StartsWith("INV-3: "));
 }
 
+TEST_F(InvariantsTest, ThreeBitmapFarFromTheHeapThatIsNotZero) {
+  // Chunks 0 to 7 are one block of the map, 16 to 23 another one; none has chunks 8 to 15.
+  for (const std::uint64_t chunk : {0u, 7u, 18u, 23u}) {
+    Bits(chunk).allocated.Set(511);
+    EXPECT_THAT(Defect(), StartsWith("INV-3: ")) << chunk;
+    Bits(chunk).allocated.Clear(511);
+  }
+  EXPECT_EQ(Access::chunks(*heap_).Lookup(ChunkIndex{8}), nullptr);
+  EXPECT_EQ(Defect(), "");
+}
+
 TEST_F(InvariantsTest, FourWordsThatAreNotCanonical) {
   const std::uint64_t kTop = std::uint64_t{1} << 63;
   const auto word = [](std::uint64_t start, std::uint64_t max, std::uint64_t end) {
@@ -178,8 +191,8 @@ TEST_F(InvariantsTest, NineCaches) {
 
 TEST_F(InvariantsTest, TenStatisticsThatDoNotAddUp) {
   HeapStats& stats = Access::stats(*heap_);
-  for (PageCount HeapStats::*const field :
-       {&HeapStats::grown, &HeapStats::in_use, &HeapStats::free, &HeapStats::scavenged}) {
+  for (PageCount HeapStats::*const field : {&HeapStats::grown, &HeapStats::in_use, &HeapStats::free,
+                                            &HeapStats::scavenged, &HeapStats::held}) {
     stats.*field += PageCount{1};
     EXPECT_THAT(Defect(), StartsWith("INV-10: "));
     stats.*field -= PageCount{1};
@@ -222,18 +235,6 @@ TEST_F(InvariantsTest, TwelveBoundsOfAnEmptyHeapAreEmpty) {
   EXPECT_THAT(CheckInvariants(empty), StartsWith("INV-12: "));
 }
 
-TEST_F(InvariantsTest, ThirteenLengthOfALevel) {
-  for (unsigned level = 0; level < G::kLevels; ++level) {
-    std::uint64_t& length = Access::level_length(*heap_, level);
-    ++length;
-    EXPECT_THAT(Defect(), StartsWith("INV-13: ")) << "level " << level;
-    length -= 2;
-    EXPECT_THAT(Defect(), StartsWith("INV-13: ")) << "level " << level;
-    ++length;
-  }
-  EXPECT_EQ(Defect(), "");
-}
-
 /// Chunks that join the list of ranges, and nothing else.
 class ForgottenGrowth : public InvariantsTest {
  protected:
@@ -241,9 +242,6 @@ class ForgottenGrowth : public InvariantsTest {
     Access::ranges(*heap_).Add({Page(chunk, 0), Page(chunk + 1, 0)});
     PageRange& bounds = Access::bounds(*heap_);
     bounds = {std::min(bounds.begin, Page(chunk, 0)), std::max(bounds.end, Page(chunk + 1, 0))};
-    for (unsigned level = 0; level < G::kLevels; ++level) {
-      Access::level_length(*heap_, level) = G::BlockAligned(level, G::EntriesOf(level, bounds)).end;
-    }
   }
 };
 
@@ -257,6 +255,119 @@ TEST_F(ForgottenGrowth, ThirteenSummariesOfTheHeapThatAreNotAccessible) {
   Bits(25).allocated.SetAll();  // as its leaf says: it reads as zero
   JoinRangesOnly(25);
   EXPECT_THAT(Defect(), StartsWith("INV-13: "));
+}
+
+/// Pages 20 to 29 of chunk 3 are free and not scavenged.
+class ScavengeInvariants : public InvariantsTest {
+ protected:
+  ScavengeInvariants() {
+    heap_->Free(PageRange::Of(Page(3, 20), PageCount{10}));
+    EXPECT_EQ(Defect(), "");
+  }
+  std::uint64_t& ScavengeWord(std::uint64_t chunk) {
+    return Access::scavenge_word(*heap_, ChunkIndex{chunk});
+  }
+  using Entry = ScavengeIndex<L>::Entry;
+};
+
+TEST_F(ScavengeInvariants, FifteenCountsThatAreNotTheBitmaps) {
+  const std::uint64_t right = ScavengeWord(3);
+  ASSERT_EQ(Entry::Unpack(right), (Entry{90, 100, true, 0}));
+  for (const Entry& bad : {Entry{91, 100, true, 0}, Entry{89, 100, true, 0}, Entry{90, 89, true, 0},
+                           Entry{90, 100, true, 1}, Entry{90, 513, true, 0}}) {
+    ScavengeWord(3) = bad.Pack();
+    EXPECT_THAT(Defect(), StartsWith("INV-15: ")) << bad.Pack();
+  }
+  ScavengeWord(3) = right;
+  heap_->AllocateRange(PageRange::Of(Page(4, 0), PageCount{512}));
+  ScavengeWord(4) = Entry{512, 512, true, 0}.Pack();
+  EXPECT_THAT(Defect(), StartsWith("INV-15: "));
+}
+
+TEST_F(ScavengeInvariants, SixteenReleasablePagesThatNoSearchWouldFind) {
+  ScavengeWord(3) = Entry{90, 100, false, 0}.Pack();
+  EXPECT_THAT(Defect(), StartsWith("INV-16: "));
+  heap_->set_release_units({PageCount{16}, PageCount{0}});
+  EXPECT_EQ(Defect(), "") << "no whole unit is free";
+}
+
+TEST_F(ScavengeInvariants, SeventeenCursorsBelowWhatTheyCouldFind) {
+  EXPECT_EQ(Access::recently_freed_end(*heap_), Page(3, 30));
+  Access::recently_freed_end(*heap_) = PageOffset{0};
+  EXPECT_THAT(Defect(), StartsWith("INV-17: "));
+  Access::forced_end(*heap_) = Page(3, 1);
+  EXPECT_EQ(Defect(), "");
+  EXPECT_EQ(Access::freed_end(*heap_), Page(3, 30));
+  Access::freed_end(*heap_) = PageOffset{0};
+  EXPECT_THAT(Defect(), StartsWith("INV-17: "));
+  Access::background_end(*heap_) = Page(3, 1);
+  EXPECT_EQ(Defect(), "");
+  Access::background_end(*heap_) = Page(6, 0);
+  EXPECT_THAT(Defect(), StartsWith("INV-17: ")) << "outside the heap";
+}
+
+TEST_F(ScavengeInvariants, SeventeenFreedPagesThatNoCursorKnows) {
+  const PageRange freed = PageRange::Of(Page(3, 20), PageCount{10});
+  EXPECT_EQ(CheckFreed(*heap_, freed), "");
+  Access::freed_end(*heap_) = Page(3, 29);
+  EXPECT_THAT(CheckFreed(*heap_, freed), StartsWith("INV-17: "));
+  Access::freed_end(*heap_) = Page(3, 30);
+  Access::recently_freed_end(*heap_) = Page(3, 29);
+  EXPECT_THAT(CheckFreed(*heap_, freed), StartsWith("INV-17: "));
+}
+
+TEST_F(ScavengeInvariants, SeventeenSearchesThatRaiseACursor) {
+  Access::forced_end(*heap_) = Page(3, 25);
+  Access::recently_freed_end(*heap_) = PageOffset{0};
+  Access::background_end(*heap_) = Page(3, 25);
+  const ScavengeWitness witness(*heap_);
+  for (PageOffset* const end : {&Access::forced_end(*heap_), &Access::background_end(*heap_)}) {
+    EXPECT_EQ(witness.Check(PageCount{0}), "");
+    *end += PageCount{1};
+    EXPECT_THAT(witness.Check(PageCount{0}), StartsWith("INV-17: "));
+    *end = Page(3, 1);
+    EXPECT_EQ(witness.Check(PageCount{0}), "") << "lower is fine";
+  }
+}
+
+TEST_F(ScavengeInvariants, TwentyThreeChangesThatNoScavengingMakes) {
+  heap_->set_release_units({PageCount{4}, PageCount{0}});
+  auto& chunk = Access::chunks(*heap_)[ChunkIndex{3}];
+  chunk.scavenged.SetRange(20, 2);
+  const ScavengeWitness witness(*heap_);
+  EXPECT_EQ(witness.Check(PageCount{0}), "");
+  for (const bool was : {true, false}) {
+    const unsigned page = was ? 0 : 20;
+    ASSERT_EQ(chunk.allocated.Get(page), was);
+    was ? chunk.allocated.ClearRange(page, 1) : chunk.allocated.SetRange(page, 1);
+    EXPECT_THAT(witness.Check(PageCount{0}), StartsWith("INV-23: an allocation bit"));
+    was ? chunk.allocated.SetRange(page, 1) : chunk.allocated.ClearRange(page, 1);
+  }
+  chunk.scavenged.ClearRange(21, 1);
+  EXPECT_THAT(witness.Check(PageCount{0}), StartsWith("INV-23: a scavenged bit"));
+  chunk.scavenged.SetRange(21, 1);
+  chunk.scavenged.SetRange(24, 3);
+  EXPECT_THAT(witness.Check(PageCount{3}), StartsWith("INV-23: a unit"));
+  chunk.scavenged.SetRange(27, 1);
+  EXPECT_EQ(witness.Check(PageCount{4}), "");
+  EXPECT_THAT(witness.Check(PageCount{5}), StartsWith("INV-23: released"));
+  EXPECT_THAT(witness.Check(PageCount{3}), StartsWith("INV-23: released"));
+  ASSERT_TRUE(heap_->Grow(PageRange::Of(Page(25, 0), G::kChunkPages)).ok());
+  EXPECT_THAT(witness.Check(PageCount{4}), StartsWith("INV-23: the heap grew"));
+}
+
+TEST_F(ScavengeInvariants, TenAndFifteenKnowPagesThatAreHeld) {
+  auto search = heap_->StartScavenge(ScavengeMode::kForced);
+  heap_->scavenge_index().Scan(*search);
+  const std::optional<PageRange> held = heap_->BeginScavenge(*search, PageCount{4});
+  ASSERT_TRUE(held.has_value());
+  EXPECT_THAT(Defect(), StartsWith("INV-10: ")) << "not told of the pages";
+  const std::array<PageRange, 1> told{*held};
+  EXPECT_EQ(CheckInvariants(*heap_, {}, told), "");
+  const std::array<PageRange, 1> elsewhere{PageRange::Of(Page(16, 0), PageCount{4})};
+  EXPECT_THAT(CheckInvariants(*heap_, {}, elsewhere), StartsWith("INV-15: "));
+  heap_->FinishScavenge(*held, true);
+  EXPECT_EQ(Defect(), "");
 }
 
 TEST(Violation, SaysNumberWhatAndValues) {

@@ -20,6 +20,7 @@
 #include "testing/fake_memory.h"
 #include "testing/invariants.h"
 #include "testing/page_map.h"
+#include "testing/scavenge_steps.h"
 
 namespace pagealloc::testing {
 
@@ -115,6 +116,7 @@ class CheckedHeap {
     const ::testing::ScopedTrace trace(where.file, where.line, "called from here");
     model_.Free(Range(first, pages));
     allocator_->Free(Range(first, pages));
+    EXPECT_EQ(CheckFreed(*allocator_, Range(first, pages)), "");
     AfterStep();
   }
 
@@ -192,12 +194,14 @@ class CheckedHeap {
     const ReleaseUnits units = allocator_->release_units();
     const PageCount expected =
         model_.Scavenge(PageCount{target}, mode == ScavengeMode::kForced, units.page, units.huge);
+    const ScavengeWitness witness(*allocator_);
     NoLock no_lock;
     const ScavengeResult got = ScavengePages(
         *allocator_, no_lock, BytesOf(PageCount{target}), mode,
         [](PageRange) { return OsStatus::Ok(); }, [] { return false; });
     EXPECT_TRUE(got.status.ok());
     EXPECT_EQ(got.released, BytesOf(expected)) << "target " << target << " pages";
+    EXPECT_EQ(witness.Check(expected), "");
     AfterStep();
     return got.released.raw / kPageBytes.raw;
   }
