@@ -119,7 +119,9 @@ Parser::Parser() {
         ->required();
     return verb;
   };
-  trace_validate = add_trace("validate", "Checks form and legality: exit status 0 or 2.", validate);
+  trace_validate = add_trace(
+      "validate", "Checks form and legality: exit status 0 or 2; 4 for a file that cannot be read.",
+      validate);
   trace_inspect = add_trace(
       "inspect", "Prints events by kind, sizes, lifetimes, occupancy and fragmentation.", inspect);
   inspect.verb = TraceOptions::Verb::kInspect;
@@ -253,7 +255,7 @@ absl::StatusOr<Command> ParseCli(const std::vector<std::string>& arguments) {
     return ResolveFlags(*parser.replay, "replay", parser.replay_flags, arguments);
   }
   if (parser.list->parsed()) return ListCommand(parser);
-  if (parser.map->parsed()) return ResolveMapFlags(parser.map_flags);
+  if (parser.map->parsed()) return ResolveMapFlags(*parser.map, parser.map_flags);
   if (parser.trace_validate->parsed()) return parser.validate;
   const absl::StatusOr<bool> json = IsJson(parser.inspect_format);
   if (!json.ok()) return json.status();

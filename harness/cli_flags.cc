@@ -1,14 +1,10 @@
 #include "harness/cli_flags.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
-#include <random>
-#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -20,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
+#include "harness/cli_resolver.h"
 #include "harness/console.h"
 #include "harness/run/execute.h"
 #include "harness/run/status_codes.h"
@@ -27,9 +24,6 @@
 
 namespace pagealloc::bench {
 namespace {
-
-template <class Enum>
-using Choice = std::pair<std::string_view, Enum>;
 
 constexpr std::array<Choice<HeapMemory>, 4> kMemory{{{"simulate", HeapMemory::kSimulate},
                                                      {"reserve", HeapMemory::kReserve},
@@ -60,117 +54,8 @@ enum class Color { kAuto, kAlways, kNever };
 constexpr std::array<Choice<Color>, 3> kColor{
     {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}}};
 
-/// Collects the first thing wrong, so that a list of flags reads as a list.
-class Resolver {
- public:
-  [[nodiscard]] const absl::Status& status() const { return status_; }
-  void Refuse(std::string_view flag, const std::string& sentence) {
-    if (status_.ok()) status_ = UsageError(absl::StrCat(std::string(flag), ": ", sentence));
-  }
-
-  template <class Enum, std::size_t kCount>
-  void Pick(std::string_view flag, const std::string& text,
-            const std::array<Choice<Enum>, kCount>& choices, Enum& value) {
-    std::vector<std::string_view> names;
-    for (const auto& [name, choice] : choices) {
-      names.push_back(name);
-      if (name != text) continue;
-      value = choice;
-      return;
-    }
-    Refuse(flag, UnknownName("value", names, text,
-                             absl::StrCat("it is one of ", absl::StrJoin(Strings(names), ", "))));
-  }
-
-  void Number(std::string_view flag, const std::string& text, std::uint64_t least,
-              std::uint64_t& value) {
-    const OrProblem<std::uint64_t> number = ParseNumber(text);
-    if (!number.ok()) {
-      Refuse(flag, number.error().sentence);
-    } else if (number.value() < least) {
-      Refuse(flag, absl::StrCat(text, " is too small: it is at least ", least, "."));
-    } else {
-      value = number.value();
-    }
-  }
-
-  void Names(std::string_view what, const std::vector<std::string>& given,
-             const std::vector<std::string_view>& known, std::vector<std::string>& value) {
-    for (const std::string& name : given) {
-      if (std::find(known.begin(), known.end(), name) == known.end()) {
-        if (status_.ok()) {
-          status_ = UsageError(
-              UnknownName(what, known, name,
-                          absl::StrCat("see pagealloc-bench list ", std::string(what), "s")));
-        }
-        return;
-      }
-      if (std::find(value.begin(), value.end(), name) == value.end()) value.push_back(name);
-    }
-  }
-
- private:
-  static std::vector<std::string> Strings(const std::vector<std::string_view>& views) {
-    return {views.begin(), views.end()};
-  }
-  absl::Status status_;
-};
-
-void ResolvePercentiles(Resolver& resolver, const std::string& text, std::vector<double>& value) {
-  for (const std::string& item : std::vector<std::string>(absl::StrSplit(text, ','))) {
-    double percent = 0;
-    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), percent);
-    // Written so that NaN is refused too.
-    const bool fits =
-        error == std::errc{} && end == item.data() + item.size() && percent >= 0 && percent <= 100;
-    if (!fits) {
-      resolver.Refuse("--percentiles", absl::StrCat("'", item, "' is not a number from 0 to 100."));
-      return;
-    }
-    value.push_back(percent);
-  }
-}
-
-std::vector<unsigned> AllowedCpus() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  std::vector<unsigned> cpus;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return cpus;
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-void ResolveCpu(Resolver& resolver, const std::string& text, std::optional<unsigned>& value) {
-  if (text == "none") return;
-  const std::vector<unsigned> cpus = AllowedCpus();
-  if (text == "auto") {
-    // The last one: the first often serves the machine's interrupts.
-    if (!cpus.empty()) value = cpus.back();
-    return;
-  }
-  std::uint64_t number = 0;
-  resolver.Number("--cpu", text, 0, number);
-  if (!resolver.status().ok()) return;
-  if (std::find(cpus.begin(), cpus.end(), number) == cpus.end()) {
-    resolver.Refuse("--cpu", absl::StrCat("this process may not use CPU ", text, "; it may use ",
-                                          absl::StrJoin(cpus, ", "), "."));
-    return;
-  }
-  value = static_cast<unsigned>(number);
-}
-
-void ResolveSeed(Resolver& resolver, const std::string& text, std::uint64_t& value) {
-  if (text != "random") {
-    resolver.Number("--seed", text, 0, value);
-    return;
-  }
-  std::random_device device;
-  // 53 bits, which every reader of numbers keeps.
-  value = (std::uint64_t{device()} << 21) ^ device();
-  value &= (std::uint64_t{1} << 53) - 1;
-}
+constexpr std::uint64_t kMostRepetitions = 100'000;
+constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 31;  // no program has more operations
 
 void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64_t seed,
                       std::vector<WorkloadRequest>& requests) {
@@ -274,8 +159,8 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
 
   text("--reps", flags.reps, "repetitions of each cell", "Repeat", "N");
   text("--warmup", flags.warmup, "repetitions before them that do not count", "Repeat", "N");
-  text("--max-time", flags.max_time, "start no repetition after this time, but one for each cell",
-       "Repeat", "DURATION");
+  text("--max-time", flags.max_time,
+       "start nothing after this time but one repetition of each cell", "Repeat", "DURATION");
   text("--isolate", flags.isolate, "each repetition in a process of its own: process or none",
        "Repeat", "MODE");
   text("--interleave", flags.interleave, "order of the cells: abba, random or none", "Repeat",
@@ -308,11 +193,24 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   flag("--dry-run", flags.dry_run, "say what would run, and run nothing", "Output");
 }
 
+absl::Status RefuseEmptyWords(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (name == "--label") continue;
+    for (const std::string& word : option->results()) {
+      if (!word.empty()) continue;
+      return UsageError(
+          absl::StrCat(name, ": the value is empty. Give one, or leave the flag out."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<WorkloadRequest>> ResolveWorkloadFlags(const MeasureFlags& flags) {
   Resolver resolver;
   std::uint64_t seed = 1;
   std::vector<WorkloadRequest> requests;
-  ResolveSeed(resolver, flags.seed, seed);
+  resolver.Seed("--seed", flags.seed, seed);
   ResolveWorkloads(resolver, flags, seed, requests);
   if (!resolver.status().ok()) return resolver.status();
   return requests;
@@ -322,6 +220,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
                                             const MeasureFlags& flags,
                                             const std::vector<std::string>& arguments) {
   Resolver resolver;
+  if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
   MeasureOptions options;
   options.suite = suite;
   options.traces = flags.traces;
@@ -332,11 +231,11 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   options.layouts_named = app.count("--layout") > 0;
   resolver.Pick("--memory", flags.memory, kMemory, options.memory);
   resolver.Pick("--place", flags.place, kPlace, options.place_exact);
-  ResolveSeed(resolver, flags.seed, options.seed);
+  resolver.Seed("--seed", flags.seed, options.seed);
   if (suite == "run") ResolveWorkloads(resolver, flags, options.seed, options.workloads);
 
-  resolver.Number("--reps", flags.reps, 1, options.reps);
-  resolver.Number("--warmup", flags.warmup, 0, options.warmups);
+  resolver.Number("--reps", flags.reps, 1, options.reps, kMostRepetitions);
+  resolver.Number("--warmup", flags.warmup, 0, options.warmups, kMostRepetitions);
   if (flags.smoke && app.count("--reps") == 0) options.reps = 1;
   if (flags.smoke && app.count("--warmup") == 0) options.warmups = 0;
   if (!flags.max_time.empty()) {
@@ -353,10 +252,12 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   std::pair<bool, bool> timing{true, true};
   resolver.Pick("--timing", flags.timing, kTiming, timing);
   std::tie(options.time_batches, options.time_ops) = timing;
-  if (flags.batch != "auto") resolver.Number("--batch", flags.batch, 1, options.batch.emplace());
-  ResolvePercentiles(resolver, flags.percentiles, options.percentiles);
+  if (flags.batch != "auto") {
+    resolver.Number("--batch", flags.batch, 1, options.batch.emplace(), kLargestBatch);
+  }
+  resolver.Percentiles("--percentiles", flags.percentiles, options.percentiles);
 
-  ResolveCpu(resolver, flags.cpu, options.cpu);
+  resolver.Cpu("--cpu", flags.cpu, options.cpu);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);
   options.prefault = flags.prefault;
   if (flags.prefault && options.memory != HeapMemory::kCommit &&
@@ -376,6 +277,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   }
   options.record = flags.record;
   options.label = flags.label;
+  resolver.MustBeUtf8("--label", flags.label);
   options.quiet = flags.quiet;
   options.verbose = flags.verbose;
   resolver.Pick("--progress", flags.progress, kProgress, options.progress);

@@ -30,6 +30,10 @@ struct MeasureFlags {
 /// Adds the flags of `run` (suite "run") or `replay` to a subcommand. `flags` must outlive `app`.
 void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flags);
 
+/// A UsageError if any word but --label's is empty, as an unset variable of a script leaves it:
+/// that is no wish for the default.
+absl::Status RefuseEmptyWords(const CLI::App& app);
+
 /// The workloads that -w, --exclude, -p, --heap, --ops, --seed and --smoke ask for.
 absl::StatusOr<std::vector<WorkloadRequest>> ResolveWorkloadFlags(const MeasureFlags& flags);
 

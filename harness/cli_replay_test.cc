@@ -1,6 +1,8 @@
 // What the real program does with traces: checks, differences, refusals.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <set>
 #include <string>
@@ -138,11 +140,50 @@ TEST_F(CliReplay, AMissingTraceIsAFileError) {
 
 TEST_F(CliReplay, ATraceNamedTwiceRunsOnce) {
   WriteFile("small.pagetrace", kSmallTrace);
-  const Ended ended = Bench({"replay", "small.pagetrace", "small.pagetrace", "-l", "linux-386",
-                             "--timing", "none", "--format", "csv"});
+  ASSERT_EQ(symlink("small.pagetrace", Path("link.pagetrace").c_str()), 0);
+  const Ended ended = Bench({"replay", "small.pagetrace", "./small.pagetrace", "link.pagetrace",
+                             "-l", "linux-386", "--timing", "none", "--format", "csv"});
   EXPECT_EQ(ended.exit_status, 0);
   EXPECT_THAT(ended.err, HasSubstr("named twice"));
   EXPECT_THAT(RowsOf(ended.out), SizeIs(8));  // four metrics, rep 0 and over all
+}
+
+TEST_F(CliReplay, AFileWithoutAnEndIsRefusedAtOnce) {
+  for (const char* device : {"/dev/full", "/dev/zero"}) {
+    const Ended ended = Bench({"replay", device});
+    EXPECT_EQ(ended.exit_status, 4);
+    EXPECT_THAT(ended.err, HasSubstr(std::string(device) + ": it is a device that may never end"));
+  }
+  EXPECT_EQ(Bench({"replay", "/dev/null"}).exit_status, 2);
+}
+
+TEST_F(CliReplay, AnyBatchAndAnyTraceCanBeTouched) {
+  WriteFile("small.pagetrace", kSmallTrace);
+  WriteFile("empty.pagetrace", "pagetrace 1\n");
+  for (const char* trace : {"small.pagetrace", "empty.pagetrace"}) {
+    const Ended ended =
+        Bench(Quick({"replay", trace, "--memory", "touch", "--batch", "2147483648"}));
+    EXPECT_EQ(ended.exit_status, 0) << trace << ended.err;
+  }
+}
+
+TEST_F(CliReplay, TracesOfOneNameInTwoFoldersAreBothCheckedAndToldApart) {
+  for (const char* folder : {"a", "b"}) ASSERT_EQ(mkdir(Path(folder).c_str(), 0755), 0);
+  WriteFile("a/web.pagetrace", "pagetrace 1\ng 0 512\na 1 2 = 0\n");
+  WriteFile("b/web.pagetrace", "pagetrace 1\ng 0 512\na 1 2 = 0\n");
+  const Words words{"replay", "a/web.pagetrace", "b/web.pagetrace",
+                    "-l",     "linux-386",       "--timing",
+                    "none",   "--format",        "csv"};
+  const Ended equal = Bench(words);
+  ASSERT_EQ(equal.exit_status, 0) << equal.err;
+  std::set<std::string> names;
+  for (const auto& row : RowsOf(equal.out)) names.insert(row.at("workload"));
+  EXPECT_THAT(names, ElementsAre("b/web.pagetrace", "web"));
+  // The same operations, another expectation.
+  WriteFile("b/web.pagetrace", "pagetrace 1\ng 0 512\na 1 2 = 7\n");
+  const Ended wrong = Bench(words);
+  EXPECT_EQ(wrong.exit_status, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("b/web.pagetrace:3: a 1 2 = 7: expected = 7"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What a user is told by the real program: refusals, help, lists; and that every workload runs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -75,6 +76,25 @@ const std::vector<BadUsage>& BadUsages() {
        {"replay", "small.pagetrace", "--memory", "comit"},
        "The nearest is 'commit'"},
       {"NoRepetitions", {"replay", "small.pagetrace", "--reps", "0"}, "at least 1"},
+      {"TooManyRepetitions", {"replay", "small.pagetrace", "--reps", "100001"}, "at most 100000"},
+      {"RepetitionsThatOverflow",
+       {"replay", "small.pagetrace", "--reps", "18446744073709551615"},
+       "at most 100000"},
+      {"TooManyWarmups", {"replay", "small.pagetrace", "--warmup", "100001"}, "at most 100000"},
+      {"TooManyRuns",
+       {"replay", "small.pagetrace", "--reps", "100000", "-l", "linux-amd64,linux-386"},
+       "--reps: 100000 for each of 2 cells are more than 100000 runs"},
+      {"TooManyWarmUpRuns",
+       {"replay", "small.pagetrace", "--warmup", "50001", "-l", "linux-amd64,linux-386"},
+       "--warmup: 50001 for each of 2 cells are more than 100000 runs"},
+      {"TooLargeBatch",
+       {"replay", "small.pagetrace", "--batch", "18446744073709551615"},
+       "at most 2147483648"},
+      {"EmptyHeap", {"run", "-w", "hot", "--smoke", "--heap", ""}, "--heap: the value is empty"},
+      {"EmptyOps", {"run", "-w", "hot", "--smoke", "--ops", ""}, "--ops: the value is empty"},
+      {"EmptyMaxTime", {"replay", "small.pagetrace", "--max-time", ""}, "--max-time: the value is"},
+      {"EmptyTrace", {"replay", ""}, "TRACE: the value is empty"},
+      {"EmptyOut", {"replay", "small.pagetrace", "-o", ""}, "--out: the value is empty"},
       {"NegativeNumber", {"replay", "small.pagetrace", "--reps=-3"}, "--reps"},
       {"BadPercentile", {"replay", "small.pagetrace", "--percentiles", "50,101"}, "'101'"},
       {"NotANumberPercentile", {"replay", "small.pagetrace", "--percentiles", "nan"}, "'nan'"},
@@ -97,9 +117,25 @@ const std::vector<BadUsage>& BadUsages() {
       {"RecordOfFinds",
        {"run", "-w", "find-only", "--smoke", "--record", "x.pagetrace"},
        "no record for find"},
+      {"LabelThatIsNotUtf8",
+       {"replay", "small.pagetrace", "--label", "caf\xe9"},
+       "--label: this is not UTF-8"},
+      {"LabelThatIsCut", {"replay", "small.pagetrace", "--label", "\xe2\x82"}, "not UTF-8"},
+      {"EndingAsAName", {"replay", "small.pagetrace", "-o", ".csv"}, "an ending without a name"},
+      {"FolderAsAName", {"replay", "small.pagetrace", "-o", "/tmp"}, "/tmp is a folder"},
+      {"RecordOverTheResults",
+       {"replay", "small.pagetrace", "-o", "x.csv", "--record", "./x.csv"},
+       "which is the same file"},
+      {"RecordOverThePartialResults",
+       {"replay", "small.pagetrace", "-o", "x.csv", "--record", "x.csv.partial"},
+       "which is the same file"},
+      {"RecordOverTheEnvironment",
+       {"replay", "small.pagetrace", "-o", "x.csv.zst", "--record", "x.env.json", "--force"},
+       "which is the same file"},
       {"MapOfNothing", {"map"}, "one trace or one workload"},
       {"MapOfBoth", {"map", "x", "-w", "hot"}, "one trace or one workload"},
       {"MapOfSeveralWorkloads", {"map", "-w", "h*"}, "this asks for 2"},
+      {"MapOfAnEmptyHeap", {"map", "-w", "hot", "--heap", ""}, "--heap: the value is empty"},
       {"MapTooWide", {"map", "x", "--columns", "1001"}, "from 1 to 1000"},
       {"MapFormat", {"map", "x", "--format", "png"}, "text or svg"},
       {"FormatOfAList", {"list", "layouts", "--format", "csv"}, "table or json"},
@@ -197,6 +233,9 @@ TEST_F(CliUsage, ValidateExitsWithZeroOrTwo) {
   EXPECT_EQ(bad.exit_status, 2);
   EXPECT_EQ(bad.out, "");
   EXPECT_THAT(bad.err, StartsWith("bad.pagetrace:2: a 1 0: "));
+  EXPECT_EQ(Bench({"trace", "validate", "absent"}).exit_status, 4);
+  EXPECT_THAT(Bench({"trace", "validate", "--help"}).out,
+              HasSubstr("exit status 0 or 2; 4 for a file that cannot be read."));
 }
 
 TEST_F(CliUsage, InspectPrintsFiguresForPeopleAndPrograms) {
@@ -210,6 +249,22 @@ TEST_F(CliUsage, InspectPrintsFiguresForPeopleAndPrograms) {
   EXPECT_EQ(json[0]["events"], 6);
   EXPECT_EQ(json[0]["by_kind"]["alloc"]["count"], 3);
   EXPECT_EQ(json[0]["peak_in_use"], 67);
+}
+
+TEST_F(CliUsage, InspectPrintsJsonOfATraceWhoseNameIsNotUtf8) {
+  WriteFile("\xff.pagetrace", kSmallTrace);
+  const Ended ended = Bench({"trace", "inspect", "\xff.pagetrace", "--format", "json"});
+  EXPECT_EQ(ended.exit_status, 0) << ended.err;
+  EXPECT_TRUE(nlohmann::json::parse(ended.out, nullptr, false).is_array());
+}
+
+TEST_F(CliUsage, MoreOperationsThanTheMachineHoldsAreRefusedWithAReason) {
+  const auto memory = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  if (memory > std::uint64_t{128} << 30) GTEST_SKIP() << "this machine holds them";
+  const Ended ended = Bench({"run", "-w", "hot", "--ops", "2147483648"});
+  EXPECT_EQ(ended.exit_status, 5) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("2147483648 operations need "));
 }
 
 // ---- Maps.

@@ -1,5 +1,9 @@
 // main.cc: wiring and exit status only.
+#include <fcntl.h>
+
 #include <csignal>
+#include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -10,10 +14,22 @@
 #include "harness/console.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/interrupts.h"
+#include "harness/run/status_codes.h"
 
 namespace {
 
 using namespace pagealloc::bench;  // NOLINT(google-build-using-namespace): this file is their user
+
+// A file opened while 0, 1 or 2 are free would get that number, and then the notes that are meant
+// for stderr. What stands in for a closed stream refuses reads or writes just as the closed one
+// would.
+void HoldStandardStreams() {
+  for (const int stream : {0, 1, 2}) {
+    if (fcntl(stream, F_GETFD) < 0) {
+      static_cast<void>(open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY));
+    }
+  }
+}
 
 int Main(const std::vector<std::string>& arguments) {
   absl::StatusOr<Command> command = ParseCli(arguments);
@@ -27,15 +43,29 @@ int Main(const std::vector<std::string>& arguments) {
   return ExitStatus(status);
 }
 
+// What the library calls of all the above may throw is told as any other error.
+int Guarded(const std::vector<std::string>& arguments) {
+  absl::Status error;
+  try {
+    if (arguments.size() == 3 && arguments[1] == kRepetitionArgument) {
+      return ExitStatus(WriteResult(AnswerRepetition(arguments[2])));
+    }
+    return Main(arguments);
+  } catch (const std::bad_alloc&) {
+    error = OutOfMemoryError();
+  } catch (const std::exception& exception) {
+    error = absl::InternalError(std::string("unexpected exception: ") + exception.what());
+  }
+  PrintError(error);
+  return ExitStatus(error);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  HoldStandardStreams();
   // A reader that has seen enough, and a limit on the size of files, are errors of a write.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  const std::vector<std::string> arguments(argv, argv + argc);
-  if (arguments.size() == 3 && arguments[1] == kRepetitionArgument) {
-    return ExitStatus(WriteResult(AnswerRepetition(arguments[2])));
-  }
-  return Main(arguments);
+  return Guarded({argv, argv + argc});
 }

@@ -68,7 +68,8 @@ void AddMapFlags(CLI::App& app, MapFlags& flags) {
   app.add_flag("--force", flags.force, "replace the file if it exists")->group("Output");
 }
 
-absl::StatusOr<MapOptions> ResolveMapFlags(const MapFlags& flags) {
+absl::StatusOr<MapOptions> ResolveMapFlags(const CLI::App& app, const MapFlags& flags) {
+  if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
   if (flags.trace.empty() == flags.workload.workloads.empty()) {
     return UsageError("map draws one trace or one workload; see pagealloc-bench map --help.");
   }

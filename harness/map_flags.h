@@ -23,6 +23,6 @@ struct MapFlags {
 /// Adds the flags to the subcommand. `flags` must outlive `app`.
 void AddMapFlags(CLI::App& app, MapFlags& flags);
 
-absl::StatusOr<MapOptions> ResolveMapFlags(const MapFlags& flags);
+absl::StatusOr<MapOptions> ResolveMapFlags(const CLI::App& app, const MapFlags& flags);
 
 }  // namespace pagealloc::bench

@@ -17,6 +17,8 @@
 #include "harness/base/parse_units.h"
 #include "harness/base/source_position.h"
 #include "harness/console.h"
+#include "harness/measure_cells.h"
+#include "harness/measure_config.h"
 #include "harness/measure_files.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
@@ -36,17 +38,6 @@
 namespace pagealloc::bench {
 namespace {
 
-/// One line of the table: a source on an allocator on a layout.
-struct Cell {
-  std::size_t source = 0;
-  CellOptions options;
-  CellColumns columns;
-  CheckedResult checked;
-  std::uint64_t finished = 0;  ///< repetitions, warm-ups not counted
-  std::vector<double> all_ns;  ///< of the repetitions timed in batches
-  PooledTimes pooled;
-};
-
 class Measurement {
  public:
   explicit Measurement(const MeasureOptions& options)
@@ -60,9 +51,10 @@ class Measurement {
  private:
   absl::Status DescribeMachine();
   absl::Status Load();
-  absl::Status AddCells(std::size_t source_index);
   std::string Plan() const;
+  absl::Status PrepareFiles();
   absl::Status OpenFile();
+  absl::Status SaveHistograms() const;
   absl::Status CheckAll();
   absl::Status CheckCell(Cell& cell);
   absl::Status TimeAll();
@@ -72,11 +64,8 @@ class Measurement {
   absl::Status Interrupted(const absl::Status& status) const;
   absl::Status InCell(const Cell& cell, const absl::Status& status) const;
 
-  const Source& SourceOf(const Cell& cell) const { return sources_[cell.source]; }
-  std::string Title(const Cell& cell) const {
-    return absl::StrCat(SourceOf(cell).Title(), " | ", cell.options.allocator, " | ",
-                        cell.options.layout);
-  }
+  const Source& SourceOf(const Cell& cell) const { return all_.SourceOf(cell); }
+  std::string Title(const Cell& cell) const { return all_.Title(cell); }
   bool Timed() const { return options_.time_batches || options_.time_ops; }
 
   const MeasureOptions& options_;
@@ -84,11 +73,10 @@ class Measurement {
   std::chrono::steady_clock::time_point started_;
   std::optional<Clock> clock_;
   RunReport report_;
-  std::vector<Source> sources_;
-  std::vector<Cell> cells_;
+  Cells all_;
   std::unique_ptr<ResultsWriter> writer_;
-  std::uint64_t finished_ = 0;  ///< repetitions, warm-ups not counted
-  bool truncated_ = false;
+  std::uint64_t finished_ = 0;                ///< repetitions, warm-ups not counted
+  std::vector<std::string> histogram_paths_;  ///< one for each cell, or none
 };
 
 absl::Status Measurement::DescribeMachine() {
@@ -106,93 +94,47 @@ absl::Status Measurement::DescribeMachine() {
   return EnvironmentError(absl::StrCat("--strict-env refuses this machine: ", problems));
 }
 
-// Programs stay in memory between loading and checking up to this many operations in all (about
-// 1.3 GB); beyond, a workload is made twice rather than the machine run out of memory.
-constexpr std::size_t kOpsKept = 20'000'000;
-
 absl::Status Measurement::Load() {
-  for (const std::string& path : options_.traces) {
-    absl::StatusOr<Source> source = LoadTrace(path);
-    if (!source.ok()) return source.status();
-    sources_.push_back(*std::move(source));
+  absl::StatusOr<Cells> loaded = LoadCells(options_, *clock_, console_);
+  if (!loaded.ok()) return loaded.status();
+  all_ = *std::move(loaded);
+  for (const Source& source : all_.sources) {
+    if (!options_.verify || source.unjudged_ops == 0) continue;
+    console_.Note(absl::StrCat("note: ", source.Title(), ": the model checks all but the last ",
+                               source.unjudged_ops, " operations, which would take it too long"));
   }
-  std::size_t ops = 0;
-  for (const WorkloadRequest& request : options_.workloads) {
-    absl::StatusOr<Source> source = LoadWorkload(request);
-    if (!source.ok()) return source.status();
-    sources_.push_back(*std::move(source));
+  AddLoadedConfig(options_, all_, report_.environment.config);
+  if (options_.record.empty()) return absl::OkStatus();
+  if (all_.sources.size() != 1) {
+    return UsageError(absl::StrCat("--record writes one trace, but ", all_.sources.size(),
+                                   " workloads or traces are to run. Select one with -w and -p."));
   }
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (absl::Status status = AddCells(i); !status.ok()) return status;
-    ops += sources_[i].program.ops.size();
-    if (sources_[i].workload && sources_.size() > 1 && ops > kOpsKept) sources_[i].ReleaseProgram();
-  }
-  if (!options_.record.empty()) {
-    if (sources_.size() != 1) {
-      return UsageError(
-          absl::StrCat("--record writes one trace, but ", sources_.size(),
-                       " workloads or traces are to run. Select one with -w and -p."));
-    }
-    absl::Status status = MayRecord(sources_.front().program, options_.record, options_.force);
-    if (!status.ok()) return status;
-  }
-  if (!cells_.empty()) return absl::OkStatus();
-  return UsageError("no layout of the default list holds any of these traces. Name one with -l.");
-}
-
-absl::Status Measurement::AddCells(std::size_t source_index) {
-  const Source& source = sources_[source_index];
-  for (const std::string& layout : options_.layouts) {
-    if (const std::optional<std::string> why = Misfit(source, layout)) {
-      if (options_.layouts_named) return UsageError(*why);
-      console_.Note(absl::StrCat("note: skipped on ", layout, ": ", *why));
-      continue;
-    }
-    for (const std::string& allocator : options_.allocators) {
-      Cell cell;
-      cell.source = source_index;
-      cell.options.allocator = allocator;
-      cell.options.layout = layout;
-      cell.options.memory = options_.memory;
-      cell.options.place_exact = options_.place_exact;
-      cell.options.prefault = options_.prefault;
-      cell.options.huge_pages = options_.huge_pages;
-      cell.options.cpu = options_.cpu;
-      cell.options.time_batches = options_.time_batches;
-      cell.options.time_ops = options_.time_ops;
-      // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
-      cell.options.batch = options_.batch.value_or(clock_->BatchFor(2));
-      cell.options.batches_by_kind = source.blocks_of_kinds;
-      cell.options.heap_pages = source.heap_pages;
-      cell.options.clock = clock_->calibration();
-      cell.columns = source.columns;
-      cell.columns.suite = options_.suite;
-      cell.columns.allocator = allocator;
-      cell.columns.layout = layout;
-      const bool known = std::any_of(cells_.begin(), cells_.end(), [&cell](const Cell& other) {
-        return other.columns == cell.columns;
-      });
-      if (known) {
-        // Rows could not be told apart.
-        console_.Note(absl::StrCat("note: ", Title(cell), " was named twice; it runs once"));
-      } else {
-        cells_.push_back(std::move(cell));
-      }
-    }
-  }
-  return absl::OkStatus();
+  if (absl::Status status = AreDistinct(options_.out, options_.record); !status.ok()) return status;
+  return MayRecord(all_.sources.front().program, options_.record, options_.force);
 }
 
 std::string Measurement::Plan() const {
   std::string text;
-  for (const Cell& cell : cells_) {
+  for (const Cell& cell : all_.cells) {
     absl::StrAppend(&text, Title(cell), " | ", SourceOf(cell).measured_ops, " operations, heap ",
                     SizeText(BytesOf(SourceOf(cell).heap_pages)), "\n");
   }
   const std::uint64_t reps = Timed() ? options_.reps : 0;
-  absl::StrAppend(&text, cells_.size(), " cells, each checked once and timed ", reps,
+  absl::StrAppend(&text, all_.cells.size(), " cells, each checked once and timed ", reps,
                   " times after ", Timed() ? options_.warmups : 0, " warm-ups; nothing was run\n");
   return text;
+}
+
+// Whatever would fail after the measurement is found before it.
+absl::Status Measurement::PrepareFiles() {
+  if (!options_.record.empty()) {
+    if (absl::Status status = CanRecord(options_.record); !status.ok()) return status;
+  }
+  if (options_.hist_dir.empty()) return absl::OkStatus();
+  std::vector<CellColumns> columns;
+  for (const Cell& cell : all_.cells) columns.push_back(cell.columns);
+  histogram_paths_ = HistogramPaths(options_.hist_dir, columns);
+  return MayWriteHistograms(options_.hist_dir, histogram_paths_, options_.force);
 }
 
 absl::Status Measurement::OpenFile() {
@@ -214,14 +156,14 @@ absl::Status Measurement::InCell(const Cell& cell, const absl::Status& status) c
 }
 
 absl::Status Measurement::CheckAll() {
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    Source& source = sources_[i];
+  for (std::size_t i = 0; i < all_.sources.size(); ++i) {
+    Source& source = all_.sources[i];
     if (source.workload && source.program.ops.empty() && source.measured_ops > 0) {
       absl::StatusOr<Source> again = LoadWorkload(*source.workload);
       if (!again.ok()) return again.status();
       source = *std::move(again);
     }
-    for (Cell& cell : cells_) {
+    for (Cell& cell : all_.cells) {
       if (cell.source != i) continue;
       if (absl::Status status = CheckCell(cell); !status.ok()) return status;
     }
@@ -258,7 +200,10 @@ absl::Status Measurement::CheckCell(Cell& cell) {
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
-  absl::StatusOr<TimedResult> timed = RunTimed(options_.isolation, cell.options, SourceOf(cell));
+  CellOptions options = cell.options;
+  // A warm-up finds out what the kinds cost, and with it whether their blocks are long enough.
+  if (!run.rep) options.batches_by_kind = SourceOf(cell).kind_block > 0;
+  absl::StatusOr<TimedResult> timed = RunTimed(options_.isolation, options, SourceOf(cell));
   if (!timed.ok()) return InCell(cell, timed.status());
   if (timed->result_hash != cell.checked.result_hash) {
     return DiffersError(absl::StrCat(
@@ -267,16 +212,18 @@ absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
         HashText(cell.checked.result_hash), "). The allocator is not deterministic."));
   }
   if (!run.rep) {
-    if (!options_.batch && !timed->batches.empty()) {
+    if (!timed->batches.empty()) {
       double fastest = timed->batches.front().ns;
       for (const BatchTimes& batch : timed->batches) fastest = std::min(fastest, batch.ns);
-      cell.options.batch = clock_->BatchFor(fastest);
+      const std::uint64_t long_enough = clock_->BatchFor(fastest);
+      if (!options_.batch) cell.options.batch = long_enough;
+      cell.options.batches_by_kind = SourceOf(cell).kind_block >= long_enough;
     }
     return absl::OkStatus();
   }
   ++finished_;
   ++cell.finished;
-  cell.pooled.Add(*timed);
+  cell.pooled.Add(*timed, cell.options.clock.ns_per_tick);
   if (!timed->batches.empty()) cell.all_ns.push_back(timed->batches.front().ns);
   const RepetitionPlace place{*run.rep, run.seq};
   std::vector<ResultRow> rows =
@@ -290,7 +237,7 @@ absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
 }
 
 absl::Status Measurement::TimeAll() {
-  const std::vector<PlannedRun> plan = MakePlan({.cells = cells_.size(),
+  const std::vector<PlannedRun> plan = MakePlan({.cells = all_.cells.size(),
                                                  .reps = options_.reps,
                                                  .warmups = options_.warmups,
                                                  .interleave = options_.interleave,
@@ -298,18 +245,19 @@ absl::Status Measurement::TimeAll() {
   Progress progress(stderr, options_.quiet ? ProgressMode::kNever : options_.progress, plan.size());
   for (const PlannedRun& run : plan) {
     if (PendingInterrupt() != 0) return absl::CancelledError("interrupted");
-    Cell& cell = cells_[run.cell];
+    Cell& cell = all_.cells[run.cell];
+    const bool late =
+        options_.max_time && std::chrono::steady_clock::now() - started_ >= *options_.max_time;
     // Every cell gets one repetition, however short the time.
-    if (options_.max_time && cell.finished > 0 &&
-        std::chrono::steady_clock::now() - started_ >= *options_.max_time) {
-      truncated_ = true;
-      continue;
+    if (!late || (run.rep && cell.finished == 0)) {
+      progress.Begin(Title(cell));
+      if (absl::Status status = TimeRepetition(cell, run); !status.ok()) return status;
     }
-    progress.Begin(Title(cell));
-    if (absl::Status status = TimeRepetition(cell, run); !status.ok()) return status;
     progress.EndRepetition();
-    if (cell.finished == options_.reps && run.rep) {
-      std::string line = absl::StrCat(Title(cell), ": ", cell.finished, " repetitions");
+    if (run.rep == options_.reps - 1) {  // its last, in every order
+      std::string line = absl::StrCat(Title(cell), ": ", cell.finished);
+      if (cell.finished < options_.reps) absl::StrAppend(&line, " of ", options_.reps);
+      absl::StrAppend(&line, " repetitions");
       if (!cell.all_ns.empty()) {
         absl::StrAppendFormat(&line, ", %.4g ns/op", FastestQuarterMean(cell.all_ns));
       }
@@ -328,40 +276,53 @@ absl::Status Measurement::Save(std::vector<ResultRow> rows) {
 }
 
 absl::Status Measurement::CloseOut() {
+  AddMeasuredConfig(options_, all_, report_.environment.config);
   std::vector<ResultRow> rows;
-  for (const Cell& cell : cells_) {
+  for (const Cell& cell : all_.cells) {
     std::vector<ResultRow> of_cell;
     std::copy_if(report_.rows.begin(), report_.rows.end(), std::back_inserter(of_cell),
                  [&cell](const ResultRow& row) { return row.cell == cell.columns; });
-    const std::vector<ResultRow> over_all = AggregateRows(of_cell);
-    rows.insert(rows.end(), over_all.begin(), over_all.end());
+    std::vector<ResultRow> over_all = AggregateRows(of_cell);
     const std::vector<ResultRow> pooled =
         cell.pooled.Rows(cell.columns, cell.options.clock.ns_per_tick, options_.percentiles);
-    rows.insert(rows.end(), pooled.begin(), pooled.end());
+    over_all.insert(over_all.end(), pooled.begin(), pooled.end());
+    for (ResultRow& row : over_all) {
+      if (Timed() && cell.finished < options_.reps) {
+        row.status = std::max(row.status, RowStatus::kTruncated);
+      }
+    }
+    rows.insert(rows.end(), over_all.begin(), over_all.end());
   }
-  if (truncated_) {
-    console_.Warning(absl::StrCat("--max-time ended the run after ", finished_, " of ",
-                                  cells_.size() * options_.reps, " repetitions."));
-    for (ResultRow& row : rows) row.status = std::max(row.status, RowStatus::kTruncated);
+  const std::uint64_t planned = Timed() ? all_.cells.size() * options_.reps : 0;
+  if (finished_ < planned) {
+    console_.Warning(absl::StrCat("--max-time ended the run after ", finished_, " of ", planned,
+                                  " repetitions."));
   }
   if (absl::Status status = Save(std::move(rows)); !status.ok()) return status;
-  if (!options_.hist_dir.empty()) {
-    for (const Cell& cell : cells_) {
-      absl::Status status = WriteHistograms(options_.hist_dir, cell.columns, cell.pooled,
-                                            cell.options.clock.ns_per_tick);
-      if (!status.ok()) return status;
-    }
-  }
   if (writer_ == nullptr) return absl::OkStatus();
-  if (absl::Status status = FromFile(writer_->Finish()); !status.ok()) return status;
+  absl::Status status = FromFile(writer_->ReplaceEnvironment(report_.environment));
+  if (status.ok()) status = FromFile(writer_->Finish());
+  if (!status.ok()) return status;
   console_.Note(absl::StrCat("results: ", writer_->path()));
+  return absl::OkStatus();
+}
+
+absl::Status Measurement::SaveHistograms() const {
+  for (std::size_t i = 0; i < histogram_paths_.size(); ++i) {
+    const absl::Status status = WriteHistograms(histogram_paths_[i], all_.cells[i].pooled,
+                                                all_.cells[i].options.clock.ns_per_tick);
+    if (status.ok()) continue;
+    const std::string rest =
+        writer_ == nullptr ? "" : absl::StrCat(" The results are in ", writer_->path(), ".");
+    return FileError(absl::StrCat(std::string(status.message()), rest));
+  }
   return absl::OkStatus();
 }
 
 absl::Status Measurement::Interrupted(const absl::Status& status) const {
   if (status.code() != absl::StatusCode::kCancelled) return status;
   if (finished_ == 0) return absl::CancelledError("interrupted before any repetition finished");
-  const std::uint64_t planned = cells_.size() * options_.reps;
+  const std::uint64_t planned = all_.cells.size() * options_.reps;
   const std::string saved = writer_ == nullptr
                                 ? "; they were not saved, since there was no -o"
                                 : absl::StrCat("; they are saved in ", writer_->partial_path());
@@ -375,6 +336,7 @@ absl::Status Measurement::Run() {
   if (options_.dry_run) return WriteResult(Plan());
   // From here on there is a file to keep or to remove.
   CatchInterrupts();
+  if (absl::Status status = PrepareFiles(); !status.ok()) return status;
   if (absl::Status status = OpenFile(); !status.ok()) return status;
   if (Timed()) {
     for (const std::string& problem : EnvironmentProblems(report_.environment)) {
@@ -385,7 +347,7 @@ absl::Status Measurement::Run() {
   if (status.ok() && Timed()) status = TimeAll();
   if (status.ok() && !Timed()) {
     std::uint64_t seq = 0;
-    for (const Cell& cell : cells_) {
+    for (const Cell& cell : all_.cells) {
       status =
           Save(CheckedRows(cell.columns, {0, seq++}, cell.checked, SourceOf(cell).measured_ops));
       if (!status.ok()) break;
@@ -397,7 +359,10 @@ absl::Status Measurement::Run() {
     if (writer_ != nullptr && finished_ == 0) RemovePartial(*writer_);
     return Interrupted(status);
   }
-  return WriteResult(Render(report_, options_.format, options_.color));
+  // The results come first: they are whole, whatever becomes of the histograms.
+  const absl::Status histograms = SaveHistograms();
+  status = WriteResult(Render(report_, options_.format, options_.color));
+  return status.ok() ? histograms : status;
 }
 
 }  // namespace

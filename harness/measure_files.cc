@@ -1,11 +1,19 @@
 #include "harness/measure_files.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <set>
+#include <string_view>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "harness/report/results_csv.h"
@@ -18,10 +26,10 @@
 namespace pagealloc::bench {
 namespace {
 
-// A cell's columns as a file name: what is no letter or digit becomes an underscore.
+// A cell's columns as a file name without ending: what is no letter or digit becomes an underscore.
 std::string FileName(const CellColumns& cell) {
   std::string name =
-      absl::StrCat(cell.workload, "-", cell.params, "-", cell.allocator, "-", cell.layout, ".hist");
+      absl::StrCat(cell.workload, "-", cell.params, "-", cell.allocator, "-", cell.layout);
   for (char& c : name) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        c == '-' || c == '.';
@@ -37,6 +45,28 @@ absl::Status FromFile(const absl::Status& status) {
   return FileError(std::string(status.message()));
 }
 
+absl::Status AreDistinct(const std::string& out, const std::string& record) {
+  if (out.empty() || record.empty()) return absl::OkStatus();
+  std::string stem = out;
+  for (const std::string_view ending : {".zst", ".csv"}) {
+    if (stem.ends_with(ending)) stem.resize(stem.size() - ending.size());
+  }
+  const auto real = [](const std::string& path) {
+    std::error_code error;
+    const std::filesystem::path full = std::filesystem::absolute(path, error);
+    const std::filesystem::path known = std::filesystem::weakly_canonical(full, error);
+    return error ? full : known;
+  };
+  for (const std::string& name : {out, stem + ".env.json"}) {
+    for (const char* suffix : {"", ".partial"}) {
+      if (real(name).string() + suffix != real(record)) continue;
+      return UsageError(absl::StrCat("cannot record to ", record, ": -o ", out, " writes ", name,
+                                     suffix, ", which is the same file. Choose another name."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status MayRecord(const Program& program, const std::string& path, bool force) {
   if (program.FirstOf({OpKind::kFind}) != nullptr) {
     return UsageError(absl::StrCat("cannot record ", program.name,
@@ -49,14 +79,70 @@ absl::Status MayRecord(const Program& program, const std::string& path, bool for
   return absl::OkStatus();
 }
 
+absl::Status CanRecord(const std::string& path) {
+  struct stat about {};
+  const bool exists = stat(path.c_str(), &about) == 0;
+  // Opening a pipe or a device may wait or do something; what is wrong with it shows later.
+  if (exists && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) return absl::OkStatus();
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) {
+    return FileError(absl::StrCat("cannot record to ", path, ": ", std::strerror(errno),
+                                  ". Choose another place with --record."));
+  }
+  close(file);
+  if (exists) return absl::OkStatus();
+  std::error_code error;  // the file itself: `path` may be a link that led nowhere
+  const std::filesystem::path made = std::filesystem::canonical(path, error);
+  if (!error) std::filesystem::remove(made, error);
+  return absl::OkStatus();
+}
+
 absl::Status RecordTrace(const Program& program, const std::string& path) {
   const absl::Status status = WriteTraceFile(path, WriteTrace(program));
   return status.ok() ? status : FileError(std::string(status.message()));
 }
 
-absl::Status WriteHistograms(const std::string& folder, const CellColumns& cell,
-                             const PooledTimes& times, double ns_per_tick) {
-  const std::string path = absl::StrCat(folder, "/", FileName(cell));
+std::vector<std::string> HistogramPaths(const std::string& folder,
+                                        const std::vector<CellColumns>& cells) {
+  std::vector<std::string> paths;
+  std::set<std::string> names;
+  for (const CellColumns& cell : cells) {
+    std::string name = FileName(cell);
+    if (!names.insert(name).second) {
+      absl::StrAppend(&name, "-", cell.stream_hash);
+      const std::string stem = name;
+      for (int number = 2; !names.insert(name).second; ++number) {
+        name = absl::StrCat(stem, "-", number);
+      }
+    }
+    paths.push_back(absl::StrCat(folder, "/", name, ".hist"));
+  }
+  return paths;
+}
+
+absl::Status MayWriteHistograms(const std::string& folder, const std::vector<std::string>& paths,
+                                bool force) {
+  struct stat about {};
+  int error = 0;
+  if (stat(folder.c_str(), &about) != 0 || access(folder.c_str(), W_OK | X_OK) != 0) {
+    error = errno;
+  } else if (!S_ISDIR(about.st_mode)) {
+    error = ENOTDIR;
+  }
+  if (error != 0) {
+    return FileError(absl::StrCat("cannot write histograms to ", folder, ": ", std::strerror(error),
+                                  ". Name a folder that exists."));
+  }
+  for (const std::string& path : paths) {
+    if (force || access(path.c_str(), F_OK) != 0) continue;
+    return FileError(absl::StrCat("cannot write histograms: ", path,
+                                  ": the file exists. Choose another folder or --force."));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteHistograms(const std::string& path, const PooledTimes& times,
+                             double ns_per_tick) {
   std::ofstream file(path);
   file << "pagealloc-histograms 1\nns-per-unit " << ShortestNumber(ns_per_tick) << '\n';
   for (std::size_t i = 0; i < times.service().size(); ++i) {
@@ -67,7 +153,7 @@ absl::Status WriteHistograms(const std::string& folder, const CellColumns& cell,
   if (times.null_op().count() > 0) file << "null_op " << times.null_op().ToText() << '\n';
   file.close();
   if (file) return absl::OkStatus();
-  return FileError(absl::StrCat("cannot write ", path, ". Does the folder of --hist-dir exist?"));
+  return FileError(absl::StrCat("cannot write ", path, ". Is there room in its folder?"));
 }
 
 void RemovePartial(const ResultsWriter& writer) {

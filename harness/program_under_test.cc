@@ -29,6 +29,7 @@ namespace {
       dup2(err, STDERR_FILENO) < 0 || chdir(folder.c_str()) != 0) {
     _exit(126);
   }
+  if (options.closed_stream) close(*options.closed_stream);
   if (options.file_size_limit) {
     const rlimit limit{*options.file_size_limit, *options.file_size_limit};
     setrlimit(RLIMIT_FSIZE, &limit);

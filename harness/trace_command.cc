@@ -109,7 +109,9 @@ absl::Status ExamineTraces(const TraceOptions& options) {
     if (options.json) list.push_back(Inspected(path, statistics));
     absl::StrAppend(&text, text.empty() ? "" : "\n", path, "\n", StatisticsText(statistics));
   }
-  return WriteResult(options.json ? list.dump(2) + "\n" : text);
+  // Names are bytes, JSON is UTF-8: what is none becomes U+FFFD instead of an exception.
+  const std::string json = list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return WriteResult(options.json ? json : text);
 }
 
 }  // namespace pagealloc::bench

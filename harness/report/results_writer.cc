@@ -63,8 +63,14 @@ absl::Status MayCreate(const std::string& path, bool force) {
     return Refused(path, "it is no plain file and must not be replaced",
                    "For results on standard output leave -o out and use --format csv.");
   }
-  if (!force) return Exists(path, "Choose another name, or replace it with --force.");
-  return absl::OkStatus();
+  if (force) return absl::OkStatus();
+  const std::string_view ending = ".env.json";
+  if (path.ends_with(ending)) {
+    const std::string stem = path.substr(0, path.size() - ending.size());
+    return Exists(path, "It belongs to the results " + stem + ".csv or " + stem +
+                            ".csv.zst. Choose another name, or replace it with --force.");
+  }
+  return Exists(path, "Choose another name, or replace it with --force.");
 }
 
 /// Where results really go: a link is followed, so that the rename replaces its target.
@@ -106,8 +112,9 @@ class ResultsWriter::File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  /// Opens it empty, and locks it until it is closed, so that two runs never share it.
-  absl::Status Open() {
+  /// Opens it empty, and locks it until it is closed, so that two runs never share it. What an
+  /// older run left in it goes only with `replace`.
+  absl::Status Open(bool replace) {
     descriptor_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor_ < 0) return SystemRefused(path_, errno);
     struct stat opened {};
@@ -120,6 +127,11 @@ class ResultsWriter::File {
                      "Wait for it, or use another name with -o.");
     }
     was_there_ = opened.st_size > 0;
+    if (was_there_ && !replace) {
+      return Exists(path_, "It has the " + std::to_string(opened.st_size) +
+                               " bytes that an interrupted run left. Rename it to keep them, or "
+                               "replace it with --force.");
+    }
     if (was_there_ && ftruncate(descriptor_, 0) != 0) return SystemRefused(path_, errno);
     return absl::OkStatus();
   }
@@ -139,6 +151,15 @@ class ResultsWriter::File {
       size_ += static_cast<std::uint64_t>(written);
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
+    return absl::OkStatus();
+  }
+
+  /// Makes it empty again.
+  absl::Status Clear() {
+    if (ftruncate(descriptor_, 0) != 0 || lseek(descriptor_, 0, SEEK_SET) != 0) {
+      return SystemRefused(path_, errno);
+    }
+    size_ = 0;
     return absl::OkStatus();
   }
 
@@ -165,6 +186,18 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
                                                                      bool force) {
   std::unique_ptr<ResultsWriter> writer(new ResultsWriter);
   writer->compressed_ = path.ends_with(kCompressedCsv);
+  std::error_code no_folder;
+  if (std::filesystem::is_directory(path, no_folder)) {
+    return absl::InvalidArgumentError("cannot write results: " + path +
+                                      " is a folder. Name a file in it: -o " + path +
+                                      "/results.csv");
+  }
+  if (const std::string name = std::filesystem::path(path).filename().string();
+      name == kCsv || name == kCompressedCsv) {
+    return absl::InvalidArgumentError("cannot write results: " + path +
+                                      ": that is an ending without a name. Put one before it: -o " +
+                                      path.substr(0, path.size() - name.size()) + "results" + name);
+  }
   if (!writer->compressed_ && !path.ends_with(kCsv)) {
     return absl::InvalidArgumentError("cannot write results: " + path +
                                       ": the name ends neither in .csv nor in .csv.zst. "
@@ -182,13 +215,17 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
   }
 
   auto results = std::make_unique<File>(writer->partial_path_);
-  if (absl::Status status = results->Open(); !status.ok()) return status;
+  if (absl::Status status = results->Open(force); !status.ok()) return status;
   if (results->was_there()) {
     writer->note_ = "replaced " + results->path() + ", which an interrupted run had left";
   }
   auto environment = std::make_unique<File>(writer->environment_path_ + ".partial");
-  absl::Status status = environment->Open();
-  if (status.ok()) status = environment->Append(ToJson(report.environment));
+  absl::Status status = environment->Open(true);  // it goes with the results, which are gone
+  if (!status.ok()) {                             // it may be another run's
+    results->Remove();
+    return status;
+  }
+  status = environment->Append(ToJson(report.environment));
   if (status.ok()) status = environment->Sync();
   writer->results_ = std::move(results);
   if (status.ok()) status = writer->Append(ResultsHeader());
@@ -197,6 +234,7 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
     environment->Remove();
     return status;
   }
+  writer->environment_ = std::move(environment);
   return writer;
 }
 
@@ -212,6 +250,13 @@ absl::Status ResultsWriter::Write(std::span<const ResultRow> rows) {
   std::string lines;
   for (const ResultRow& row : rows) lines += ResultsLine(run_, row);
   return failed_ = Append(lines);
+}
+
+absl::Status ResultsWriter::ReplaceEnvironment(const Environment& environment) {
+  absl::Status status = environment_->Clear();
+  if (status.ok()) status = environment_->Append(ToJson(environment));
+  if (status.ok()) status = environment_->Sync();
+  return status;
 }
 
 absl::Status ResultsWriter::Finish() {
@@ -232,6 +277,7 @@ absl::Status ResultsWriter::Finish() {
     close(folder);
   }
   results_.reset();
+  environment_.reset();
   return absl::OkStatus();
 }
 

@@ -28,7 +28,8 @@ class ResultsWriter {
   ///
   /// Errors, each with what, where, why and what to do; only the code matters to callers:
   ///   InvalidArgument  the name ends neither in .csv nor in .csv.zst (bad usage)
-  ///   AlreadyExists    the file or its .env.json exists and `force` is not set
+  ///   AlreadyExists    the file, its .env.json, or a .partial with rows of an older run exists,
+  ///                    and `force` is not set
   ///   any other        the system refused: missing folder, no permission, disk full, a folder or
   ///                    device of that name, another process is writing the same results
   static absl::StatusOr<std::unique_ptr<ResultsWriter>> Create(const std::string& path,
@@ -40,6 +41,9 @@ class ResultsWriter {
   /// Appends rows. After an error the file ends with the last complete Write(), and every further
   /// call returns that error.
   absl::Status Write(std::span<const ResultRow> rows);
+
+  /// Writes another environment in the place of the first: what only the run itself could tell.
+  absl::Status ReplaceEnvironment(const Environment& environment);
 
   /// Gives the files their names. Call it once, after the last Write().
   absl::Status Finish();
@@ -65,6 +69,7 @@ class ResultsWriter {
   bool compressed_ = false;
   absl::Status failed_;
   std::unique_ptr<File> results_;
+  std::unique_ptr<File> environment_;  ///< kept open: its lock holds the name until Finish()
 };
 
 }  // namespace pagealloc::bench

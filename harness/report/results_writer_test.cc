@@ -117,6 +117,16 @@ TEST_F(InFolder, FinishedResultsAndEnvironmentHaveTheirNamesAndNothingElseIsLeft
   EXPECT_EQ(writer->note(), "");
 }
 
+TEST_F(InFolder, TheEnvironmentMayBeReplacedByAnotherBeforeTheEnd) {
+  auto writer = MustCreate("a.csv");
+  Environment environment = SomeReport().environment;
+  environment.config = {{"batch", "64"}};
+  environment.arguments.clear();
+  EXPECT_TRUE(writer->ReplaceEnvironment(environment).ok());
+  EXPECT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(ReadFile(At("a.env.json")), ToJson(environment));
+}
+
 TEST_F(InFolder, EveryWriteIsReadableInThePartialFileAtOnce) {
   auto writer = MustCreate("a.csv");
   EXPECT_THAT(Names(), UnorderedElementsAre("a.csv.partial", "a.env.json.partial"));
@@ -159,7 +169,8 @@ TEST_F(InFolder, AnExistingEnvironmentFileIsRefusedAndKept) {
   Put("a.env.json", "precious");
   const absl::Status status = FailToCreate(At("a.csv"));
   EXPECT_TRUE(absl::IsAlreadyExists(status)) << status;
-  EXPECT_THAT(Message(status), HasSubstr("a.env.json"));
+  EXPECT_THAT(Message(status), HasSubstr("a.env.json: the file exists. It belongs to the results " +
+                                         At("a.csv") + " or " + At("a.csv.zst") + "."));
   EXPECT_THAT(Names(), UnorderedElementsAre("a.env.json"));
 }
 
@@ -186,9 +197,20 @@ TEST_F(InFolder, AFileThatAppearsDuringTheRunIsKeptAndSoAreTheRows) {
   EXPECT_EQ(ReadFile(At("a.csv.partial")), TextOf(1));
 }
 
-TEST_F(InFolder, AnOlderPartialFileIsReplacedAndTheNoteSaysSo) {
+TEST_F(InFolder, WhatAnInterruptedRunLeftIsKeptUnlessForced) {
+  Put("a.csv.partial", "precious");
+  const absl::Status status = FailToCreate(At("a.csv"));
+  EXPECT_TRUE(absl::IsAlreadyExists(status)) << status;
+  EXPECT_EQ(Message(status), "cannot write results: " + At("a.csv.partial") +
+                                 ": the file exists. It has the 8 bytes that an interrupted run "
+                                 "left. Rename it to keep them, or replace it with --force.");
+  EXPECT_EQ(ReadFile(At("a.csv.partial")), "precious");
+  EXPECT_THAT(Names(), UnorderedElementsAre("a.csv.partial"));
+}
+
+TEST_F(InFolder, AnOlderPartialFileIsReplacedByForceAndTheNoteSaysSo) {
   Put("a.csv.partial", std::string(100'000, 'x'));
-  auto writer = MustCreate("a.csv");
+  auto writer = MustCreate("a.csv", true);
   EXPECT_EQ(writer->note(),
             "replaced " + At("a.csv.partial") + ", which an interrupted run had left");
   EXPECT_EQ(ReadFile(At("a.csv.partial")), TextOf(0));
@@ -201,6 +223,30 @@ TEST_F(InFolder, TwoRunsDoNotShareAFile) {
   EXPECT_THAT(Message(status), HasSubstr("a.csv.partial: another run is writing it"));
   EXPECT_EQ(ReadFile(At("a.csv.partial")), TextOf(1));
   EXPECT_TRUE(first->Finish().ok());
+}
+
+// They would share NAME.env.json.
+TEST_F(InFolder, PlainAndCompressedResultsOfOneNameDoNotRunTogether) {
+  auto first = MustCreate("a.csv");
+  EXPECT_TRUE(first->Write({{RowOf(0)}}).ok());
+  for (const bool force : {false, true}) {
+    EXPECT_THAT(Message(FailToCreate(At("a.csv.zst"), force)),
+                HasSubstr("a.env.json.partial: another run is writing it"));
+  }
+  EXPECT_THAT(Names(), UnorderedElementsAre("a.csv.partial", "a.env.json.partial"));
+  EXPECT_TRUE(first->Finish().ok());
+  EXPECT_EQ(ReadFile(At("a.env.json")), ToJson(SomeReport().environment));
+}
+
+TEST_F(InFolder, AFolderOrAnEndingAloneIsBadUsageThatNamesAFile) {
+  EXPECT_TRUE(absl::IsInvalidArgument(FailToCreate(folder_)));
+  EXPECT_THAT(Message(FailToCreate(folder_)), HasSubstr("Name a file in it: -o " + folder_ + "/"));
+  for (const char* name : {".csv", ".csv.zst"}) {
+    const absl::Status status = FailToCreate(At(name));
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_THAT(Message(status), HasSubstr("Put one before it: -o " + At("results")));
+  }
+  EXPECT_TRUE(Names().empty());
 }
 
 TEST_F(InFolder, ALinkIsFollowedInsteadOfReplaced) {
@@ -233,7 +279,7 @@ TEST_F(InFolder, AMissingFolderIsToldWithTheCommandThatMakesIt) {
 
 TEST_F(InFolder, AFolderOrADeviceOfThatNameIsRefusedEvenWithForce) {
   fs::create_directory(At("a.csv"));
-  EXPECT_THAT(Message(FailToCreate(At("a.csv"), true)), HasSubstr("a.csv: it is a folder"));
+  EXPECT_THAT(Message(FailToCreate(At("a.csv"), true)), HasSubstr("a.csv is a folder"));
   fs::create_symlink("/dev/null", At("b.csv"));
   EXPECT_THAT(Message(FailToCreate(At("b.csv"), true)),
               HasSubstr("/dev/null: it is no plain file"));

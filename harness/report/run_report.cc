@@ -33,11 +33,11 @@ constexpr std::array kMetrics{
     MetricInfo{"metadata_bytes", "bytes", "exact", "value", Aggregate::kExact,
                "memory that the allocator committed for its own data, at the end"},
     MetricInfo{"rss_bytes", "bytes", "lower", "value", Aggregate::kMedian,
-               "resident memory of the process after the timed pass"},
+               "resident memory that came with the allocator, its heap and the timed pass"},
     MetricInfo{"minor_faults", "count", "lower", "value", Aggregate::kMedian,
                "page faults in the timed region that needed no disk"},
     MetricInfo{"ops_per_s", "1/s", "higher", "value", Aggregate::kFastestQuarter,
-               "operations in one second of the timed region"},
+               "operations in one second of the timed region, overhead subtracted"},
 };
 
 std::string Timestamp(std::uint64_t ns_since_1970, const char* format) {

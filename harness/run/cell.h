@@ -87,6 +87,7 @@ struct BatchTimes {
   double ns = 0;           ///< per operation, overhead subtracted: kAll the mean, others the median
   double overhead_ns = 0;  ///< per operation: what the loop without an allocator costs
   std::uint64_t ops = 0;
+  std::uint64_t batch = 0;  ///< median length of the batches, in ops
 
   friend bool operator==(const BatchTimes&, const BatchTimes&) = default;
 };
@@ -105,7 +106,9 @@ struct TimedResult {
   std::uint64_t result_hash = 0;
   std::vector<BatchTimes> batches;  ///< empty: not timed in batches; else kAll comes first
   RegionCosts batch_costs;
-  std::uint64_t rss_bytes = 0;  ///< resident at the end of the batch pass; 0 without one
+  /// By how much the resident memory grew, from before the allocator was made to the end of the
+  /// batch pass (or of the op pass, where that is the only one).
+  std::uint64_t rss_bytes = 0;
   /// Ticks of single operations, by RowOp; empty histograms stand for kinds that did not occur.
   std::vector<Histogram> service{kRowOps};
   Histogram null_op;  ///< the same with nothing between the time stamps; empty: ops were not timed

@@ -1,9 +1,13 @@
 #include "harness/run/cell_process.h"
 
+#include <exception>
+#include <new>
+
 #include "absl/status/status.h"
 #include "harness/run/cell_wire.h"
 #include "harness/run/execute.h"
 #include "harness/run/isolation.h"
+#include "harness/run/status_codes.h"
 #include "harness/trace/workload.h"
 
 namespace pagealloc::bench {
@@ -19,6 +23,18 @@ std::string EncodeResult(const absl::StatusOr<TimedResult>& result) {
   return result.ok() ? EncodeTimed(*result) : EncodeError(result.status());
 }
 
+// What a child's work throws goes to the parent as an error: it must not unwind the parent's stack.
+template <class Work>
+std::string Guarded(Work work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return EncodeError(OutOfMemoryError());
+  } catch (const std::exception& exception) {
+    return EncodeError(absl::InternalError(exception.what()));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<CheckedResult> RunChecked(Isolation isolation, const CellOptions& options,
@@ -28,8 +44,10 @@ absl::StatusOr<CheckedResult> RunChecked(Isolation isolation, const CellOptions&
   };
   if (isolation == Isolation::kNone) return execute();
   const absl::StatusOr<std::string> text = RunForked([&] {
-    const absl::StatusOr<CheckedResult> result = execute();
-    return result.ok() ? EncodeChecked(*result) : EncodeError(result.status());
+    return Guarded([&] {
+      const absl::StatusOr<CheckedResult> result = execute();
+      return result.ok() ? EncodeChecked(*result) : EncodeError(result.status());
+    });
   });
   if (!text.ok()) return text.status();
   return DecodeChecked(*text);
@@ -45,7 +63,9 @@ absl::StatusOr<TimedResult> RunTimed(Isolation isolation, const CellOptions& opt
       source.workload
           ? RunReexecuted(
                 {std::string(kRepetitionArgument), EncodeWorkloadCell({*source.workload, options})})
-          : RunForked([&] { return EncodeResult(ExecuteTimed(options, source.program)); });
+          : RunForked([&] {
+              return Guarded([&] { return EncodeResult(ExecuteTimed(options, source.program)); });
+            });
   if (!text.ok()) return text.status();
   return DecodeTimed(*text);
 }
@@ -53,7 +73,7 @@ absl::StatusOr<TimedResult> RunTimed(Isolation isolation, const CellOptions& opt
 std::string AnswerRepetition(std::string_view cell_text) {
   const absl::StatusOr<WorkloadCell> cell = DecodeWorkloadCell(cell_text);
   if (!cell.ok()) return EncodeError(cell.status());
-  return EncodeResult(ExecuteWorkload(*cell));
+  return Guarded([&] { return EncodeResult(ExecuteWorkload(*cell)); });
 }
 
 }  // namespace pagealloc::bench

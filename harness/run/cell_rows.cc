@@ -1,5 +1,6 @@
 #include "harness/run/cell_rows.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -91,10 +92,19 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
     Place(row, place);
     row.stat = batch.op == RowOp::kAll ? "mean" : "median";
     row.n = batch.ops;
-    row.batch = options.batch;
+    row.batch = batch.batch;
     row.overhead_ns = batch.overhead_ns;
     row.lost_ns = result.batch_costs.lost_ns;
     row.nivcsw = result.batch_costs.nivcsw;
+    row.status = status;
+    row.result_hash = hash;
+    rows.push_back(row);
+  }
+  if (!result.batches.empty() && result.batches.front().ns > 0) {
+    const BatchTimes& all = result.batches.front();
+    ResultRow row = MakeRow(cell, RowOpName(all.op), "ops_per_s", 1e9 / all.ns);
+    Place(row, place);
+    row.n = all.ops;
     row.status = status;
     row.result_hash = hash;
     rows.push_back(row);
@@ -120,7 +130,8 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
   return rows;
 }
 
-void PooledTimes::Add(const TimedResult& result) {
+void PooledTimes::Add(const TimedResult& result, double ns_per_tick) {
+  status_ = std::max(status_, StatusOf(result.op_costs, TotalNs(result.service, ns_per_tick)));
   for (std::size_t i = 0; i < service_.size(); ++i) service_[i].Merge(result.service[i]);
   null_op_.Merge(result.null_op);
   if (result.op_costs.lost_ns) {
@@ -135,6 +146,7 @@ std::vector<ResultRow> PooledTimes::Rows(const CellColumns& cell, double ns_per_
   ResultRow columns;
   columns.lost_ns = costs_.lost_ns;
   columns.nivcsw = costs_.nivcsw;
+  columns.status = status_;
   columns.result_hash = result_hash_;
   return Distributions(cell, service_, null_op_, ns_per_tick, percentiles, columns);
 }

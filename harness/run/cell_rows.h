@@ -32,8 +32,9 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
 /// The distributions of all repetitions of a cell together.
 class PooledTimes {
  public:
-  void Add(const TimedResult& result);
-  /// Rows over all repetitions: rep and seq are empty.
+  /// @param ns_per_tick  of the clock that `result` was measured with.
+  void Add(const TimedResult& result, double ns_per_tick);
+  /// Rows over all repetitions: rep and seq are empty, the status is the worst.
   [[nodiscard]] std::vector<ResultRow> Rows(const CellColumns& cell, double ns_per_tick,
                                             std::span<const double> percentiles) const;
   /// In ticks, by RowOp; those of kinds that did not occur are empty.
@@ -44,6 +45,7 @@ class PooledTimes {
   std::vector<Histogram> service_{kRowOps};
   Histogram null_op_;
   RegionCosts costs_;
+  RowStatus status_ = RowStatus::kOk;
   std::string result_hash_;
 };
 

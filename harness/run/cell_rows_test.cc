@@ -24,7 +24,7 @@ std::vector<std::string> Names(const std::vector<ResultRow>& rows) {
 
 CellOptions SomeOptions() {
   CellOptions options;
-  options.batch = 256;
+  options.batch = 512;  // longer than what could be timed
   options.clock.ns_per_tick = 0.5;
   return options;
 }
@@ -32,7 +32,7 @@ CellOptions SomeOptions() {
 TimedResult SomeResult() {
   TimedResult result;
   result.result_hash = 0xabc;
-  result.batches = {{RowOp::kAll, 90, 10, 1'000}, {RowOp::kFind, 80, 11, 1'000}};
+  result.batches = {{RowOp::kAll, 90, 10, 1'000, 256}, {RowOp::kFind, 80, 11, 1'000, 256}};
   result.batch_costs = {1'000.0, 2, 3};
   result.rss_bytes = 4096;
   for (int i = 0; i < 10; ++i) result.service[0].Record(200);
@@ -44,10 +44,10 @@ TEST(CellRows, ARepetitionHasOneRowANumber) {
   const std::vector<ResultRow> rows =
       TimedRows({}, {3, 17}, SomeResult(), SomeOptions(), kPercentiles);
   EXPECT_THAT(Names(rows),
-              ElementsAre("all batch_ns mean", "find batch_ns median", "find service_ns p50",
-                          "find service_ns p99", "find service_ns max", "all null_op_ns p50",
-                          "all null_op_ns p99", "all null_op_ns max", "all rss_bytes value",
-                          "all minor_faults value"));
+              ElementsAre("all batch_ns mean", "find batch_ns median", "all ops_per_s value",
+                          "find service_ns p50", "find service_ns p99", "find service_ns max",
+                          "all null_op_ns p50", "all null_op_ns p99", "all null_op_ns max",
+                          "all rss_bytes value", "all minor_faults value"));
   for (const ResultRow& row : rows) {
     EXPECT_EQ(row.rep, 3U);
     EXPECT_EQ(row.seq, 17U);
@@ -58,8 +58,9 @@ TEST(CellRows, ARepetitionHasOneRowANumber) {
   EXPECT_EQ(rows[0].overhead_ns, 10);
   EXPECT_EQ(rows[0].batch, 256U);
   EXPECT_EQ(rows[0].n, 1'000U);
-  EXPECT_EQ(rows[2].value, 100);  // 200 ticks of half a nanosecond
-  EXPECT_FALSE(rows[2].batch.has_value());
+  EXPECT_EQ(rows[2].value, 1e9 / 90);
+  EXPECT_EQ(rows[3].value, 100);  // 200 ticks of half a nanosecond
+  EXPECT_FALSE(rows[3].batch.has_value());
 }
 
 TEST(CellRows, ARepetitionThatWaitedForItsCpuIsNoisy) {
@@ -85,13 +86,26 @@ TEST(CellRows, PooledPercentilesAreThoseOfAllRepetitionsTogether) {
   TimedResult slow = SomeResult();
   for (int i = 0; i < 90; ++i) slow.service[0].Record(1'000);
   PooledTimes pooled;
-  pooled.Add(SomeResult());
-  pooled.Add(slow);
+  pooled.Add(SomeResult(), 1);
+  pooled.Add(slow, 1);
   const std::vector<ResultRow> rows = pooled.Rows({}, 1, kPercentiles);
   EXPECT_THAT(Names(rows), Contains("find service_ns p99"));
   EXPECT_EQ(rows[0].n, 110U);
   EXPECT_FALSE(rows[0].rep.has_value());
   EXPECT_NEAR(*rows[0].value, 1'000, 4);
+}
+
+TEST(CellRows, PooledRowsHaveTheWorstStatusOfTheRepetitions) {
+  TimedResult noisy = SomeResult();
+  noisy.op_costs.lost_ns = 101;  // of 2,000 ticks
+  PooledTimes pooled;
+  pooled.Add(SomeResult(), 1);
+  EXPECT_EQ(pooled.Rows({}, 1, kPercentiles)[0].status, RowStatus::kOk);
+  pooled.Add(noisy, 1);
+  pooled.Add(SomeResult(), 1);
+  for (const ResultRow& row : pooled.Rows({}, 1, kPercentiles)) {
+    EXPECT_EQ(row.status, RowStatus::kNoisy) << row.metric;
+  }
 }
 
 }  // namespace

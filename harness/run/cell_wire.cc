@@ -162,6 +162,7 @@ std::string EncodeTimed(const TimedResult& result) {
     out.Real("ns", batch.ns);
     out.Real("overhead_ns", batch.overhead_ns);
     out.Number("ops", batch.ops);
+    out.Number("batch", batch.batch);
   }
   WriteCosts(out, result.batch_costs);
   out.Number("rss_bytes", result.rss_bytes);
@@ -183,6 +184,7 @@ absl::StatusOr<TimedResult> DecodeTimed(std::string_view text) {
     batch.ns = in.Real("ns");
     batch.overhead_ns = in.Real("overhead_ns");
     batch.ops = in.Number("ops");
+    batch.batch = in.Number("batch");
     result.batches.push_back(batch);
   }
   result.batch_costs = ReadCosts(in);

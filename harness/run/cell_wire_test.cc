@@ -35,7 +35,7 @@ WorkloadCell SomeCell() {
 TimedResult SomeTimes() {
   TimedResult result;
   result.result_hash = 0xfedcba9876543210;
-  result.batches = {{RowOp::kAll, 101.0625, 1.1, 1'000'000}, {RowOp::kFind, 0.1, 0, 3}};
+  result.batches = {{RowOp::kAll, 101.0625, 1.1, 1'000'000, 64}, {RowOp::kFind, 0.1, 0, 3}};
   result.batch_costs = {1e6, 7, 8};
   result.rss_bytes = 1 << 20;
   result.service[0].Record(17);

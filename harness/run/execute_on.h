@@ -4,6 +4,7 @@
 /// allocator, so that they compile side by side.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "harness/run/heap_state.h"
 #include "harness/run/null_subject.h"
 #include "harness/run/region.h"
+#include "harness/run/region_meter.h"
 #include "harness/run/runner.h"
 #include "harness/run/stage.h"
 #include "harness/trace/judge.h"
@@ -51,17 +53,22 @@ absl::Status TimeBatchPass(const CellOptions& options, const Program& program, H
                            const Clock& clock, TimedResult& result) {
   std::vector<Batch> batches = CutBatches(program, options.batch, options.batches_by_kind);
   {
+    const std::uint64_t resident = ResidentBytes();
     const auto stage = std::make_unique<Stage<L, S>>();
     if (const OsStatus status = stage->Open(options); !status.ok()) {
       return RefusedMemory(options, status);
     }
-    Runner<L, S> runner(stage->subject(), program, runs, stage->committed_window(options),
-                        options.memory == HeapMemory::kTouch, options.batch);
+    // A program that never grows has no window, and nothing to touch.
+    HeapWindow* const window = stage->committed_window(options);
+    const std::uint64_t longest = std::min<std::uint64_t>(options.batch, program.ops.size());
+    Runner<L, S> runner(stage->subject(), program, runs, window,
+                        options.memory == HeapMemory::kTouch && window != nullptr, longest);
     if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
-    const RegionMeter meter;
+    RegionMeter meter;
+    runner.set_meter(&meter);
     if (!runner.TimeBatches(clock, batches)) return RefusedMemory(options, runner.failure());
     result.batch_costs = meter.Stop();
-    result.rss_bytes = ResidentBytes();
+    result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
     result.result_hash = runner.result_hash();
   }
   const std::vector<Batch> empty = TimeEmptyLoop<L>(program, runs, clock, batches);
@@ -74,18 +81,21 @@ absl::Status TimeOpPass(const CellOptions& options, const Program& program, Heap
                         const Clock& clock, TimedResult& result) {
   std::vector<std::uint32_t> ticks(program.ops.size() - program.measured_from);
   {
+    const std::uint64_t resident = ResidentBytes();
     const auto stage = std::make_unique<Stage<L, S>>();
     if (const OsStatus status = stage->Open(options); !status.ok()) {
       return RefusedMemory(options, status);
     }
-    Runner<L, S> runner(stage->subject(), program, runs, stage->committed_window(options),
-                        options.memory == HeapMemory::kTouch, 1);
+    HeapWindow* const window = stage->committed_window(options);
+    Runner<L, S> runner(stage->subject(), program, runs, window,
+                        options.memory == HeapMemory::kTouch && window != nullptr, 1);
     if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
-    const RegionMeter meter;
+    RegionMeter meter;
+    runner.set_meter(&meter);
     if (!runner.TimeOps(clock, ticks)) return RefusedMemory(options, runner.failure());
     result.op_costs = meter.Stop();
     if (!options.time_batches) {
-      result.rss_bytes = ResidentBytes();
+      result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
       result.result_hash = runner.result_hash();
     } else if (result.result_hash != runner.result_hash()) {
       return PassesDiffer(options);
@@ -145,7 +155,8 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
   const Judgement* model = verify ? &judgement : nullptr;
   std::optional<Judgement> of_this_layout;
   if (verify && program.FirstOf({OpKind::kScavenge}) != nullptr) {
-    auto judged = Judge(program, kMaxJudgedHeap, nullptr, Geometry<L>::kChunkPages);
+    auto judged =
+        Judge(program, {.max_ops = judgement.judged, .scavenged_chunk = Geometry<L>::kChunkPages});
     PA_EXPECT(judged.ok());
     of_this_layout = std::move(judged).value();
     model = &*of_this_layout;
@@ -166,7 +177,7 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
     result.work->summary_visits -= before->summary_visits;
     result.work->summary_updates -= before->summary_updates;
   }
-  if (verify) {
+  if (verify && judgement.judged == program.ops.size()) {
     result.mismatch = CheckStatistics(program.ops.size(), stage->subject().stats(), *model);
   }
   result.metadata_bytes = stage->subject().metadata().committed.raw;

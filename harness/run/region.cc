@@ -1,10 +1,10 @@
 #include "harness/run/region.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <optional>
@@ -27,25 +27,16 @@ std::optional<std::uint64_t> NumberInFile(const char* path, int index) {
   return value;
 }
 
-RegionCosts CostsSoFar() {
-  RegionCosts costs;
-  // Field 2: nanoseconds that this process was ready to run and did not.
-  if (const auto waited = NumberInFile("/proc/self/schedstat", 1)) {
-    costs.lost_ns = static_cast<double>(*waited);
-  }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  costs.nivcsw = static_cast<std::uint64_t>(usage.ru_nivcsw);
-  costs.minor_faults = static_cast<std::uint64_t>(usage.ru_minflt);
-  return costs;
-}
-
-// Nanoseconds an op of each batch of one kind, leaving out remainders, which the cost of the time
-// stamps would dominate.
-std::vector<double> PerOp(const Program& program, const Clock& clock,
-                          std::span<const Batch> batches, RowOp kind) {
+// Nanoseconds an op of each batch of one kind, and the batches' lengths, leaving out remainders,
+// which the cost of the time stamps would dominate.
+struct KindBatches {
+  std::vector<double> ns;
+  std::vector<double> ops;
+};
+KindBatches BatchesOf(const Program& program, const Clock& clock, std::span<const Batch> batches,
+                      RowOp kind) {
   std::uint64_t longest = 0;
-  std::vector<double> values;
+  KindBatches values;
   for (const bool collect : {false, true}) {
     std::uint64_t begin = program.measured_from;
     for (const Batch& batch : batches) {
@@ -53,7 +44,8 @@ std::vector<double> PerOp(const Program& program, const Clock& clock,
       if (RowOpOf(program.ops[begin].kind) == kind) {
         if (!collect) longest = std::max(longest, ops);
         if (collect && 2 * ops >= longest) {
-          values.push_back(clock.ToNs(batch.ticks) / static_cast<double>(ops));
+          values.ns.push_back(clock.ToNs(batch.ticks) / static_cast<double>(ops));
+          values.ops.push_back(static_cast<double>(ops));
         }
       }
       begin = batch.end;
@@ -62,20 +54,11 @@ std::vector<double> PerOp(const Program& program, const Clock& clock,
   return values;
 }
 
-}  // namespace
-
-bool HasBlocksOfKinds(const Program& program) {
-  constexpr std::uint64_t kShortestBlock = 16;
-  std::uint64_t in_block = 0;
-  for (std::size_t i = program.measured_from; i < program.ops.size(); ++i) {
-    if (in_block > 0 && RowOpOf(program.ops[i].kind) != RowOpOf(program.ops[i - 1].kind)) {
-      if (in_block < kShortestBlock) return false;
-      in_block = 0;
-    }
-    ++in_block;
-  }
-  return true;
+std::uint64_t MedianLength(std::span<const double> lengths) {
+  return static_cast<std::uint64_t>(std::llround(Median(lengths)));
 }
+
+}  // namespace
 
 std::vector<Batch> CutBatches(const Program& program, std::uint64_t batch, bool by_kind) {
   PA_EXPECT(batch > 0);
@@ -109,7 +92,14 @@ std::vector<BatchTimes> SumUpBatches(const Program& program, const Clock& clock,
   if (ops == 0) return times;
   const double gross = clock.ToNs(TotalTicks(timed)) / static_cast<double>(ops);
   const double overhead = clock.ToNs(TotalTicks(empty)) / static_cast<double>(ops);
-  times.push_back({RowOp::kAll, std::max(0.0, gross - overhead), overhead, ops});
+  std::vector<double> lengths;
+  std::uint64_t begin = program.measured_from;
+  for (const Batch& batch : timed) {
+    lengths.push_back(static_cast<double>(batch.end - begin));
+    begin = batch.end;
+  }
+  times.push_back(
+      {RowOp::kAll, std::max(0.0, gross - overhead), overhead, ops, MedianLength(lengths)});
   if (!by_kind) return times;
   std::array<std::uint64_t, kRowOps> ops_of{};
   for (std::size_t i = program.measured_from; i < program.ops.size(); ++i) {
@@ -118,21 +108,13 @@ std::vector<BatchTimes> SumUpBatches(const Program& program, const Clock& clock,
   for (std::size_t i = 0; i < kRowOps; ++i) {
     if (ops_of[i] == 0) continue;
     const auto kind = static_cast<RowOp>(i);
-    const double kind_gross = Median(PerOp(program, clock, timed, kind));
-    const double kind_overhead = Median(PerOp(program, clock, empty, kind));
-    times.push_back({kind, std::max(0.0, kind_gross - kind_overhead), kind_overhead, ops_of[i]});
+    const KindBatches of_kind = BatchesOf(program, clock, timed, kind);
+    const double kind_gross = Median(of_kind.ns);
+    const double kind_overhead = Median(BatchesOf(program, clock, empty, kind).ns);
+    times.push_back({kind, std::max(0.0, kind_gross - kind_overhead), kind_overhead, ops_of[i],
+                     MedianLength(of_kind.ops)});
   }
   return times;
-}
-
-RegionMeter::RegionMeter() : start_(CostsSoFar()) {}
-
-RegionCosts RegionMeter::Stop() const {
-  RegionCosts costs = CostsSoFar();
-  if (costs.lost_ns && start_.lost_ns) *costs.lost_ns -= *start_.lost_ns;
-  costs.nivcsw -= start_.nivcsw;
-  costs.minor_faults -= start_.minor_faults;
-  return costs;
 }
 
 std::uint64_t ResidentBytes() {

@@ -1,5 +1,4 @@
-/// region.h: how timed passes are cut into batches and summed up, and what the kernel did
-/// meanwhile.
+/// region.h: how timed passes are cut into batches and summed up.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +11,6 @@
 #include "harness/trace/program.h"
 
 namespace pagealloc::bench {
-
-/// Whether the measured operations come in blocks of one kind long enough to be timed as such:
-/// every run of one kind of row, but the last, has at least 16 operations.
-bool HasBlocksOfKinds(const Program& program);
 
 /// Cuts [measured_from, end of ops) into batches of `batch` ops (at least 1; contract), the last
 /// one shorter; with `by_kind` also wherever the kind of row changes.
@@ -32,16 +27,6 @@ std::vector<BatchTimes> SumUpBatches(const Program& program, const Clock& clock,
 
 /// Sum of the batches' ticks.
 std::uint64_t TotalTicks(std::span<const Batch> batches);
-
-/// Measures what the kernel did to this process between its construction and Stop().
-class RegionMeter {
- public:
-  RegionMeter();
-  [[nodiscard]] RegionCosts Stop() const;
-
- private:
-  RegionCosts start_;
-};
 
 /// Bytes of this process that are in memory; 0 if the kernel does not say.
 std::uint64_t ResidentBytes();

@@ -12,7 +12,7 @@
 /// The heap grows as the trace format says: by the program's own records, or on demand at its end.
 /// Growth commits the heap's pages through the HeapWindow, inside the timed region, as a runtime
 /// pays for it there. With `touch` one byte is written to each page of an allocation, after the
-/// clock has stopped.
+/// clock has stopped, and the meter of the region pauses meanwhile.
 #pragma once
 
 #include <bit>
@@ -25,6 +25,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/run/heap_state.h"
+#include "harness/run/region_meter.h"
 #include "harness/run/result_check.h"
 #include "harness/run/subject.h"
 #include "harness/trace/judge.h"
@@ -62,6 +63,9 @@ class Runner {
         touched_(touch ? longest_batch : 0) {
     PA_EXPECT(!touch || (window != nullptr && longest_batch > 0), touch, longest_batch);
   }
+
+  /// From now on `meter`, which outlives the runner, is paused while pages are touched.
+  void set_meter(RegionMeter* meter) { meter_ = meter; }
 
   /// Executes the set-up operations, untimed.
   ///
@@ -125,7 +129,8 @@ class Runner {
     for (std::size_t i = begin; i < end; ++i) {
       Outcome result;
       if (!Step(ops_[i], hash_, result)) return false;
-      const Outcome* model = judgement == nullptr ? nullptr : &judgement->outcomes[i];
+      const bool judged = judgement != nullptr && i < judgement->judged;
+      const Outcome* model = judged ? &judgement->outcomes[i] : nullptr;
       mismatch = CheckResult(ops_[i], i, result, model);
       if (mismatch) return true;
       TouchNew();
@@ -264,9 +269,11 @@ class Runner {
     if (touch_) touched_[touched_count_++] = pages;
   }
   void TouchNew() {
-    if (!touch_) return;
+    if (touched_count_ == 0) return;
+    if (meter_ != nullptr) meter_->Pause();
     for (std::size_t i = 0; i < touched_count_; ++i) Touch(touched_[i]);
     touched_count_ = 0;
+    if (meter_ != nullptr) meter_->Resume();
   }
   void Touch(Touched pages) {
     std::byte* const host = window_->Host(Geometry<L>::AddressOf(pages.first));
@@ -282,6 +289,7 @@ class Runner {
   HeapState& runs_;
   HeapWindow* const window_;
   const bool touch_;
+  RegionMeter* meter_ = nullptr;
   std::size_t touched_count_ = 0;
   std::uint64_t hash_ = 0;
   PageOffset demand_end_ = Geometry<L>::kHeapBasePage;  ///< where growth on demand continues

@@ -29,8 +29,7 @@ Program Parsed(const std::string& records) {
 }
 
 Judgement Judged(const Program& program, PageCount scavenged_chunk = PageCount{0}) {
-  Result<Judgement, TraceError> judgement =
-      Judge(program, kMaxJudgedHeap, nullptr, scavenged_chunk);
+  Result<Judgement, TraceError> judgement = Judge(program, {.scavenged_chunk = scavenged_chunk});
   EXPECT_TRUE(judgement.ok()) << judgement.error().Message();
   return std::move(judgement).value();
 }
@@ -179,6 +178,21 @@ class ForgetsAPage : public ReferenceAllocator<LinuxAmd64> {
     return stats;
   }
 };
+
+TEST(Runner, WhatTheModelDidNotJudgeIsComparedWithTheTraceOnly) {
+  const Program program = Parsed("g 0 512\na 1 3\na 2 3 = 9\n");
+  Judgement judgement = Judged(program);
+  judgement.outcomes[1].first = 5;  // not what comes
+  judgement.judged = 1;
+  ReferenceAllocator<LinuxAmd64> subject;
+  HeapState runs(program.id_count);
+  Runner<LinuxAmd64, ReferenceAllocator<LinuxAmd64>> runner(subject, program, runs, nullptr, false,
+                                                            0);
+  std::optional<Mismatch> mismatch;
+  ASSERT_TRUE(runner.Check(0, program.ops.size(), &judgement, mismatch));
+  ASSERT_TRUE(mismatch.has_value());
+  EXPECT_EQ(mismatch->op, 2U);
+}
 
 TEST(Runner, StatisticsThatDifferAtTheEndAreFound) {
   const Program program = Parsed("g 0 512\na 1 2\n");

@@ -1,11 +1,12 @@
 #include "harness/run/source.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "harness/base/source_position.h"
-#include "harness/run/region.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 #include "harness/trace/trace_file.h"
@@ -32,6 +33,7 @@ Source Assemble(Program program, Judgement judgement) {
   source.columns.stream_hash = absl::StrFormat("%016x", program.stream_hash());
   source.heap_pages = PageCount{judgement.heap_end.raw};
   source.measured_ops = program.ops.size() - program.measured_from;
+  source.unjudged_ops = program.ops.size() - judgement.judged;
   source.program = std::move(program);
   source.judgement = std::move(judgement);
   return source;
@@ -61,9 +63,21 @@ absl::StatusOr<Source> LoadTrace(const std::string& path) {
 }
 
 absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
+  // The kernel promises more memory than there is, and ends whoever uses it; so ask beforehand.
+  const auto memory = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  constexpr std::uint64_t kBytesAnOp = sizeof(Op) + sizeof(Outcome);
+  if (!request.smoke && request.ops > memory / kBytesAnOp) {
+    return EnvironmentError(absl::StrCat(request.ops, " operations need ", kBytesAnOp,
+                                         " bytes each, and this machine has ", memory >> 30,
+                                         " GiB of memory. Give fewer with --ops, and repeat with "
+                                         "--reps."));
+  }
   OrProblem<Program> program = MakeWorkload(request);
   if (!program.ok()) return UsageError(program.error().sentence);
-  Result<Judgement, TraceError> judgement = Judge(program.value());
+  // Minutes of the model's work; what it leaves out is said (Source::unjudged_ops).
+  constexpr std::uint64_t kMostByteVisits = 100'000'000'000;
+  Result<Judgement, TraceError> judgement = Judge(program.value(), {.max_visits = kMostByteVisits});
   if (!judgement.ok()) {
     return absl::InternalError(
         absl::StrCat("the generator of ", request.name,
@@ -75,7 +89,7 @@ absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
   source.columns.params = ParamText(request.params);
   source.columns.heap_bytes = BytesOf(source.judgement.grown).raw;
   source.columns.seed = request.seed;
-  source.blocks_of_kinds = HasBlocksOfKinds(source.program);
+  source.kind_block = source.program.kind_block;
   return source;
 }
 

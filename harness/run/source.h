@@ -28,7 +28,8 @@ struct Source {
   CellColumns columns;                      ///< but for suite, allocator and layout
   PageCount heap_pages;                     ///< extent of the heap above the heap base
   std::uint64_t measured_ops = 0;
-  bool blocks_of_kinds = false;  ///< kinds may be timed in batches of their own
+  std::uint64_t kind_block = 0;    ///< Program::kind_block, which outlives a released program
+  std::uint64_t unjudged_ops = 0;  ///< at the program's end: too much work for the model
   Program program;
   Judgement judgement;
 
@@ -41,7 +42,7 @@ struct Source {
 /// Reads, parses and judges a trace.
 absl::StatusOr<Source> LoadTrace(const std::string& path);
 
-/// Makes and judges a workload.
+/// Makes and judges a workload. EnvironmentError: the machine has too little memory for it.
 absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request);
 
 /// Whether a program may run on a layout, which must exist (contract).

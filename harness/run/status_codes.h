@@ -28,6 +28,13 @@ inline absl::Status EnvironmentError(const std::string& message) {
   return absl::FailedPreconditionError(message);
 }
 
+/// For a std::bad_alloc.
+inline absl::Status OutOfMemoryError() {
+  return EnvironmentError(
+      "this machine has not the memory for it. Give fewer operations (--ops), or a smaller heap or "
+      "trace.");
+}
+
 /// Whether a status, which is not OK, means that this program is wrong: exit status 70.
 inline bool IsBug(const absl::Status& error) {
   switch (error.code()) {

@@ -43,9 +43,9 @@ HeapMap MakeHeapMap(const Program& program, std::size_t max_moments, std::size_t
   if (ops == 0) return map;
 
   std::vector<PageRange> heap;
-  const auto judged = Judge(program, kMaxJudgedHeap, [&](std::size_t op, const PageMap& model) {
-    if (op + 1 == ops) heap = model.grown_ranges();
-  });
+  const auto judged = Judge(program, {.observer = [&](std::size_t op, const PageMap& model) {
+                              if (op + 1 == ops) heap = model.grown_ranges();
+                            }});
   PA_EXPECT(judged.ok());
   std::uint64_t chunks = 0;
   for (const PageRange& range : heap) chunks += range.size().raw / map.chunk_pages.raw;
@@ -58,15 +58,16 @@ HeapMap MakeHeapMap(const Program& program, std::size_t max_moments, std::size_t
   }
   map.cells.reserve(map.moments.size() * map.rows.size());
   std::size_t next = 0;
-  static_cast<void>(Judge(program, kMaxJudgedHeap, [&](std::size_t op, const PageMap& model) {
-    if (op + 1 != map.moments[next]) return;
-    ++next;
-    for (const PageRange& row : map.rows) {
-      const PageMap::Counts counts = model.CountsOf(row);
-      map.cells.push_back(
-          {counts.allocated + counts.free + counts.scavenged, counts.allocated, counts.scavenged});
-    }
-  }));
+  static_cast<void>(Judge(program, {.observer = [&](std::size_t op, const PageMap& model) {
+                            if (op + 1 != map.moments[next]) return;
+                            ++next;
+                            for (const PageRange& row : map.rows) {
+                              const PageMap::Counts counts = model.CountsOf(row);
+                              map.cells.push_back(
+                                  {counts.allocated + counts.free + counts.scavenged,
+                                   counts.allocated, counts.scavenged});
+                            }
+                          }}));
   return map;
 }
 

@@ -37,18 +37,18 @@ std::string Text(std::uint64_t number) { return std::to_string(number); }
 /// The one pass over a program.
 class Judging {
  public:
-  Judging(const Program& program, PageCount max_heap, PageCount scavenged_chunk)
+  Judging(const Program& program, const JudgeOptions& options)
       : program_(program),
-        max_heap_(max_heap),
+        options_(options),
         // Growth is checked against the program's chunk here; the model's only has to divide it.
-        model_(scavenged_chunk.raw != 0                                ? scavenged_chunk
+        model_(options.scavenged_chunk.raw != 0                        ? options.scavenged_chunk
                : program.chunk_pages.raw % kDefaultChunkPages.raw == 0 ? kDefaultChunkPages
                                                                        : PageCount{kBlockPages}),
         ids_(program.id_count),
         // Freeing by range concerns IDs only where some are freed as well.
         track_freed_(program.FirstOf({OpKind::kFree}) != nullptr) {}
 
-  Result<Judgement, TraceError> Run(const JudgeObserver& observer) {
+  Result<Judgement, TraceError> Run() {
     judgement_.outcomes.resize(program_.ops.size());
     for (op_index_ = 0; op_index_ < program_.ops.size(); ++op_index_) {
       const Op& op = program_.ops[op_index_];
@@ -56,13 +56,16 @@ class Judging {
         return TraceError{program_.PositionOf(op), illegal->reason, std::string(illegal->advice)};
       }
       judgement_.peak_in_use = std::max(judgement_.peak_in_use, model_.in_use());
-      if (observer) observer(op_index_, model_);
+      if (options_.observer) options_.observer(op_index_, model_);
+      ++judgement_.judged;
+      if (MustStop()) break;
     }
     judgement_.heap_end = heap_end();
     judgement_.grown = model_.grown();
     judgement_.in_use = model_.in_use();
     judgement_.scavenged = model_.scavenged_free();
     judgement_.byte_visits = model_.byte_visits();
+    FollowGrowth();
     return std::move(judgement_);
   }
 
@@ -130,16 +133,34 @@ class Judging {
   /// Grows the model and notes where the heap ends then.
   Verdict Extend(PageRange range) {
     // The model is a byte a page; a typing error in a number should not ask for a terabyte of them.
-    if (range.size() > max_heap_ - model_.grown()) {
+    if (range.size() > options_.max_heap - model_.grown()) {
       return Illegal{"the heap would have " + Text(model_.grown().raw) + " + " +
-                         Text(range.size().raw) + " pages, and at most " + Text(max_heap_.raw) +
-                         " can be judged",
+                         Text(range.size().raw) + " pages, and at most " +
+                         Text(options_.max_heap.raw) + " can be judged",
                      kSmallerHeap};
     }
     const TraceOffset before = heap_end();
     model_.Grow(range);
     if (heap_end() > before) judgement_.growth.push_back({op_index_, heap_end()});
     return std::nullopt;
+  }
+
+  [[nodiscard]] bool MustStop() const {
+    return program_.explicit_growth &&
+           (model_.byte_visits() > options_.max_visits || judgement_.judged >= options_.max_ops);
+  }
+
+  /// Where the heap ends after the operations that the model does not execute.
+  void FollowGrowth() {
+    for (std::size_t i = judgement_.judged; i < program_.ops.size(); ++i) {
+      const Op& op = program_.ops[i];
+      if (op.kind != OpKind::kGrow) continue;
+      judgement_.grown += op.count;
+      const TraceOffset end{op.at.raw + op.count.raw};
+      if (end <= judgement_.heap_end) continue;
+      judgement_.heap_end = end;
+      judgement_.growth.push_back({i, end});
+    }
   }
 
   /// Growth on demand: what an operation that found nothing asks for.
@@ -280,7 +301,7 @@ class Judging {
   }
 
   const Program& program_;
-  const PageCount max_heap_;
+  const JudgeOptions& options_;
   PageMap model_;
   std::vector<Id> ids_;
   const bool track_freed_;
@@ -300,15 +321,14 @@ std::string CacheText(std::uint64_t first, std::uint64_t mask) {
 
 }  // namespace
 
-Result<Judgement, TraceError> Judge(const Program& program, PageCount max_heap,
-                                    const JudgeObserver& observer, PageCount scavenged_chunk) {
+Result<Judgement, TraceError> Judge(const Program& program, const JudgeOptions& options) {
   PA_EXPECT(program.explicit_growth || program.FirstOf({OpKind::kGrow}) == nullptr);
-  return Judging(program, max_heap, scavenged_chunk).Run(observer);
+  return Judging(program, options).Run();
 }
 
 Result<Judgement, TraceError> Judge(const ParsedTrace& trace, PageCount max_heap) {
   // The program ends where the reader stopped: what is not legal in it comes earlier in the file.
-  Result<Judgement, TraceError> judged = Judge(trace.program, max_heap);
+  Result<Judgement, TraceError> judged = Judge(trace.program, {.max_heap = max_heap});
   if (judged.ok() && trace.error) return *trace.error;
   return judged;
 }

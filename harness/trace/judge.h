@@ -49,11 +49,12 @@ struct Growth {
 };
 
 struct Judgement {
-  std::vector<Outcome> outcomes;  ///< one for each operation
+  std::vector<Outcome> outcomes;  ///< one for each operation; those from `judged` on say nothing
+  std::size_t judged = 0;         ///< operations that the model executed: all, unless too much work
   std::vector<Growth> growth;     ///< ascending in both fields
   TraceOffset heap_end;           ///< one past the highest page ever used; the heap does not shrink
   PageCount peak_in_use;
-  // At the end:
+  // At the end, or after `judged` operations:
   PageCount grown;
   PageCount in_use;
   PageCount scavenged;            ///< free pages that are scavenged
@@ -64,23 +65,30 @@ struct Judgement {
 /// refused as too large to judge.
 inline constexpr PageCount kMaxJudgedHeap{std::uint64_t{1} << 30};
 
-/// Looks at the model after each operation, whose index it gets.
 /// In what pieces memory is given back, wherever a program says `s`: pages of the operating system
 /// no larger than ours, huge pages of 2 MiB. The same on every machine, so that a result is, too.
 inline constexpr PageCount kReleaseUnit{1};
 inline constexpr PageCount kReleaseHuge{256};
 
+/// Looks at the model after each operation, whose index it gets.
 using JudgeObserver = std::function<void(std::size_t op_index, const testing::PageMap& model)>;
 
+struct JudgeOptions {
+  PageCount max_heap = kMaxJudgedHeap;
+  /// Visits of bytes and operations after which the model only follows the heap's growth through
+  /// the rest. For programs that are known to be legal; without effect on growth on demand, which
+  /// cannot be followed.
+  std::uint64_t max_visits = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t max_ops = std::numeric_limits<std::uint64_t>::max();
+  /// Chunk of the layout that scavenges, for what `s` releases; it divides the program's
+  /// (contract). 0: the program's own, 512 pages at most.
+  PageCount scavenged_chunk{0};
+  JudgeObserver observer = nullptr;
+};
+
 /// Judges a program; the error is the first operation that is not legal.
-///
-/// @param scavenged_chunk  chunk of the layout that scavenges, for what `s` releases; it divides
-/// the
-///                         program's (contract). 0: the program's own, 512 pages at most.
 [[nodiscard]] Result<Judgement, TraceError> Judge(const Program& program,
-                                                  PageCount max_heap = kMaxJudgedHeap,
-                                                  const JudgeObserver& observer = nullptr,
-                                                  PageCount scavenged_chunk = PageCount{0});
+                                                  const JudgeOptions& options = {});
 
 /// Judges a trace as read; the error is the first in the file, of form or of legality.
 [[nodiscard]] Result<Judgement, TraceError> Judge(const ParsedTrace& trace,

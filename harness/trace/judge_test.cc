@@ -237,5 +237,29 @@ TEST(Difference, ComparesWhatTheTraceExpects) {
   EXPECT_EQ(differs(scavenge, {3, 0, 0}), "= 4 | = 3");
 }
 
+TEST(Judge, StopsWhereTheModelHasTooMuchToDoAndStillFollowsTheHeap) {
+  Program program;
+  program.explicit_growth = true;
+  program.id_count = 1;
+  program.ops = {Op::Grow(TraceOffset{0}, PageCount{512}), Op::Allocate(0, PageCount{100}),
+                 Op::Free(0), Op::Grow(TraceOffset{1024}, PageCount{512}),
+                 Op::Grow(TraceOffset{512}, PageCount{512})};
+  const Judgement whole = Judge(program).value();
+  EXPECT_EQ(whole.judged, 5U);
+  const Judgement cut = Judge(program, {.max_visits = 50}).value();
+  EXPECT_EQ(cut.judged, 2U) << "the allocation visits 100 bytes";
+  EXPECT_EQ(cut.outcomes.size(), 5U);
+  EXPECT_EQ(cut.heap_end, whole.heap_end);
+  EXPECT_EQ(cut.grown, whole.grown);
+  ASSERT_EQ(cut.growth.size(), 2U);
+  EXPECT_EQ(cut.growth[1].op_index, 3U);
+  EXPECT_EQ(Judge(program, {.max_ops = 3}).value().judged, 3U);
+  // Growth on demand depends on what the model finds.
+  program.ops.resize(1);
+  program.ops[0] = Op::Allocate(0, PageCount{100});
+  program.explicit_growth = false;
+  EXPECT_EQ(Judge(program, {.max_visits = 0, .max_ops = 0}).value().judged, 1U);
+}
+
 }  // namespace
 }  // namespace pagealloc::bench

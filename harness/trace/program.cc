@@ -56,7 +56,8 @@ const Op* Program::FirstOf(std::initializer_list<OpKind> kinds) const {
 std::uint64_t Program::stream_hash() const {
   // An id stands for the allocation that used it last, so that its name does not matter.
   std::vector<std::uint64_t> allocated_by(id_count, 0);
-  std::uint64_t hash = ops.size();
+  std::uint64_t hash = Mix(ops.size(), chunk_pages.raw);
+  hash = Mix(Mix(hash, explicit_growth ? 1 : 0), measured_from);
   std::uint64_t number = 0;
   for (const Op& op : ops) {
     ++number;

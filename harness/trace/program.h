@@ -22,7 +22,8 @@ inline constexpr PageCount kDefaultChunkPages{512};
 /// is a multiple of 64, at least 64.
 struct Program {
   std::string name;  ///< the trace's file as the user named it, or the workload
-  /// Notes, in order. Not `chunk-pages` and `growth`: those are the two fields that follow.
+  /// Notes, in order. Not `chunk-pages` and `growth`, which are the two fields that follow, nor the
+  /// `measured-from` that measured_from was read from.
   std::vector<std::pair<std::string, std::string>> meta;
   PageCount chunk_pages = kDefaultChunkPages;
   bool explicit_growth = false;  ///< the heap grows by kGrow only
@@ -44,8 +45,9 @@ struct Program {
   [[nodiscard]] const Op* FirstOf(std::initializer_list<OpKind> kinds) const;
 
   /// Equal means the same operations: their kinds, pages and processors, and which allocation each
-  /// kFree frees. Not how ids are named, nor line numbers, notes or expectations. The same on every
-  /// machine and compiler.
+  /// kFree frees; growing the heap alike (chunk_pages, explicit_growth) and timed alike
+  /// (measured_from). Not how ids are named, nor line numbers, notes or expectations. The same on
+  /// every machine and compiler.
   [[nodiscard]] std::uint64_t stream_hash() const;
 };
 

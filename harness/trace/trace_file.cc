@@ -1,5 +1,7 @@
 #include "harness/trace/trace_file.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include <cerrno>
@@ -28,8 +30,21 @@ struct FreeStream {
 
 bool IsCompressed(const std::string& path) { return path.ends_with(".zst"); }
 
+/// Devices such as /dev/zero and /dev/full never end; a terminal does, and /dev/null at once.
+bool MayNeverEnd(std::FILE* file) {
+  struct stat about {};
+  struct stat null {};
+  if (fstat(fileno(file), &about) != 0 || !S_ISCHR(about.st_mode)) return false;
+  const bool is_null = stat("/dev/null", &null) == 0 && about.st_rdev == null.st_rdev;
+  return !is_null && isatty(fileno(file)) == 0;
+}
+
 /// All bytes up to the end of the file, or more than kMaxTraceBytes of them.
 absl::StatusOr<std::string> ReadAll(std::FILE* file, const std::string& path) {
+  if (MayNeverEnd(file)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot read ", path, ": it is a device that may never end. Give a file."));
+  }
   std::string bytes;
   std::vector<char> buffer(std::size_t{1} << 20);
   while (bytes.size() <= kMaxTraceBytes) {

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <iterator>
 #include <limits>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "harness/trace/id_table.h"
@@ -234,6 +237,7 @@ class Reader {
                       "Begin a trace with the line: pagetrace 1.");
     }
     program_.id_count = ids_.size();
+    if (!error) ReadBorder();
     return error;
   }
 
@@ -306,8 +310,29 @@ class Reader {
       if (!fields.Take("VALUE", value)) return false;
     }
     const char* const end = value.data() + value.size();
+    if (value.ends_with('\r')) {
+      return fields.Fail("the line ends with two carriage returns",
+                         "End it with a line feed, or with one carriage return and a line feed.");
+    }
     program_.meta.emplace_back(key, std::string(begin, end));
     return true;
+  }
+
+  /// Takes the last `meta measured-from N` for the end of the set-up. One that cannot be that,
+  /// since it is no number or larger than the trace, is a note like any other.
+  void ReadBorder() {
+    const auto last = std::find_if(program_.meta.rbegin(), program_.meta.rend(),
+                                   [](const auto& note) { return note.first == "measured-from"; });
+    if (last == program_.meta.rend()) return;
+    const std::string& text = last->second;
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size() || text.front() == '0' ||
+        number > program_.ops.size()) {
+      return;
+    }
+    program_.measured_from = static_cast<std::size_t>(number);
+    program_.meta.erase(std::next(last).base());
   }
 
   bool ReadChunkPages(Fields& fields) {

@@ -184,5 +184,20 @@ TEST(ParseTrace, OneLongLineIsRefusedQuickly) {
   CheckAnyBytes("pagetrace 1\nk 0 0x" + std::string(1 << 20, 'f') + '\n');
 }
 
+TEST(TraceReader, ANoteSaysWhereTheSetUpEnds) {
+  const auto border = [](const std::string& notes) {
+    const ParsedTrace trace = ParseTrace("t", "pagetrace 1\n" + notes + "a x 1\nf x\n");
+    EXPECT_FALSE(trace.error.has_value());
+    return std::pair(trace.program.measured_from, trace.program.meta.size());
+  };
+  using Border = std::pair<std::size_t, std::size_t>;
+  EXPECT_EQ(border("meta measured-from 1\n"), Border(1, 0));
+  EXPECT_EQ(border("meta measured-from 2\n"), Border(2, 0));
+  EXPECT_EQ(border("meta measured-from 1\nmeta measured-from 2\n"), Border(2, 1));
+  for (const char* value : {"3", "0", "01", "one", "1 2", "-1", "99999999999999999999"}) {
+    EXPECT_EQ(border("meta measured-from " + std::string(value) + "\n"), Border(0, 1)) << value;
+  }
+}
+
 }  // namespace
 }  // namespace pagealloc::bench

@@ -1,8 +1,9 @@
 /// trace_statistics.h: what a program does to a heap, in figures: what `trace inspect` prints.
 ///
-/// Counted from Program::measured_from on (a trace has no set-up): events by kind, sizes and
-/// lifetimes of allocations, refills of page caches, pages in use after every event; and at a
-/// number of evenly spaced moments the heap is looked at page by page for free runs.
+/// Counted from Program::measured_from on (a trace has a set-up only if it says so): events by
+/// kind, sizes and lifetimes of allocations, refills of page caches, pages in use after every
+/// event; and at a number of evenly spaced moments the heap is looked at page by page for free
+/// runs.
 ///
 ///   event   0 ........ 1/64 ........ 2/64 ........ ... ........ last
 ///   sample              x             x                          x

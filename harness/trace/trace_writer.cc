@@ -127,6 +127,11 @@ void AppendHeader(const Program& program, std::string& out) {
   if (program.explicit_growth && program.FirstOf({OpKind::kGrow}) == nullptr) {
     out += "meta growth explicit\n";
   }
+  if (program.measured_from > 0) {
+    out += "meta measured-from";
+    AppendField(program.measured_from, out);
+    out += '\n';
+  }
 }
 
 std::string WriteTrace(const Program& program) {

@@ -95,24 +95,24 @@ TEST(MakeWorkload, GivesTheSameOperationsOnEveryMachine) {
                                                .ops = 1000})
                                              .stream_hash());
   const std::vector<std::pair<std::string, std::uint64_t>> expected{
-      {"hot", 8236109993019700721U},
-      {"sequential", 17412548529552616720U},
-      {"churn", 8600971016709259916U},
-      {"sawtooth", 11669124804787425593U},
-      {"swiss-cheese", 8850629537924383796U},
-      {"large", 2073437198444337905U},
-      {"go-spans", 14191685074798829383U},
-      {"find-only", 13904604488981966568U},
-      {"alloc-range-only", 6219313102732021133U},
-      {"lifo", 15772416787868088316U},
-      {"fifo", 947307263155832316U},
-      {"phases", 7129461822708380397U},
-      {"huge", 12594971642028660983U},
-      {"grow", 11298108157208107318U},
-      {"cache", 14342360938420160442U},
-      {"scavenge", 599395948777994328U},
-      {"adversary", 13638624862591283367U},
-      {"churn of ranges", 1398217361139559433U},
+      {"hot", 16124907588757098390U},
+      {"sequential", 7944906389168694467U},
+      {"churn", 11776575707377164651U},
+      {"sawtooth", 9389898275976647874U},
+      {"swiss-cheese", 80924434756293871U},
+      {"large", 6837327635376800921U},
+      {"go-spans", 17004885974646505544U},
+      {"find-only", 7926109911825646178U},
+      {"alloc-range-only", 17622110399218257424U},
+      {"lifo", 15523087255976902634U},
+      {"fifo", 1324671505147329365U},
+      {"phases", 11561341975412444455U},
+      {"huge", 15845167044081646730U},
+      {"grow", 11470779770147625885U},
+      {"cache", 9852410158690749649U},
+      {"scavenge", 14746704439635694952U},
+      {"adversary", 3197334150875072156U},
+      {"churn of ranges", 15197375878910627643U},
   };
   EXPECT_EQ(hashes, expected);
 }
@@ -158,6 +158,7 @@ TEST(MakeWorkload, HasATraceFormThatReadsBackUnlessItSaysNot) {
     EXPECT_EQ(read.program.stream_hash(), program.stream_hash()) << workload.name;
     EXPECT_EQ(read.program.id_count, program.id_count) << "ids are dense from the first use on";
     EXPECT_EQ(read.program.meta, program.meta);
+    EXPECT_EQ(read.program.measured_from, program.measured_from) << workload.name;
   }
   EXPECT_FALSE(FindWorkload("find-only")->has_trace_form);
 }

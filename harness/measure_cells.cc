@@ -1,0 +1,137 @@
+#include "harness/measure_cells.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "harness/run/status_codes.h"
+
+namespace pagealloc::bench {
+namespace {
+
+// Programs stay in memory between loading and checking up to this many operations in all (about
+// 1.3 GB); beyond, a workload is made twice rather than the machine run out of memory.
+constexpr std::size_t kOpsKept = 20'000'000;
+
+// What a path leads to, so that two names of one file are known as such.
+std::string RealPath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return path == "-" || error ? path : real.string();
+}
+
+// Another trace of the same base name is known by its path, or where even that is taken by a number
+// behind it: rows of two traces must be told apart.
+std::string UnusedName(const std::string& name, const std::string& path,
+                       std::set<std::string>& used) {
+  if (used.insert(name).second) return name;
+  if (used.insert(path).second) return path;
+  std::size_t number = 2;
+  while (!used.insert(absl::StrCat(path, "#", number)).second) ++number;
+  return absl::StrCat(path, "#", number);
+}
+
+absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const Console& console,
+                      std::size_t source_index, Cells& all) {
+  const Source& source = all.sources[source_index];
+  for (const std::string& layout : options.layouts) {
+    if (const std::optional<std::string> why = Misfit(source, layout)) {
+      if (options.layouts_named) return UsageError(*why);
+      console.Note(absl::StrCat("note: skipped on ", layout, ": ", *why));
+      continue;
+    }
+    for (const std::string& allocator : options.allocators) {
+      Cell cell;
+      cell.source = source_index;
+      cell.options.allocator = allocator;
+      cell.options.layout = layout;
+      cell.options.memory = options.memory;
+      cell.options.place_exact = options.place_exact;
+      cell.options.prefault = options.prefault;
+      cell.options.huge_pages = options.huge_pages;
+      cell.options.cpu = options.cpu;
+      cell.options.time_batches = options.time_batches;
+      cell.options.time_ops = options.time_ops;
+      // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
+      cell.options.batch = options.batch.value_or(clock.BatchFor(2));
+      cell.options.batches_by_kind = source.kind_block >= clock.BatchFor(2);
+      cell.options.heap_pages = source.heap_pages;
+      cell.options.clock = clock.calibration();
+      cell.columns = source.columns;
+      cell.columns.suite = options.suite;
+      cell.columns.allocator = allocator;
+      cell.columns.layout = layout;
+      // Traces have names of their own, but -p may spell one parameter set in two ways.
+      const bool known =
+          std::any_of(all.cells.begin(), all.cells.end(),
+                      [&cell](const Cell& other) { return other.columns == cell.columns; });
+      if (known) {
+        console.Note(absl::StrCat("note: ", all.Title(cell), " was named twice; it runs once"));
+      } else {
+        all.cells.push_back(std::move(cell));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Rows stay in memory to the end, some 30 KB for each repetition.
+absl::Status RefuseTooManyRuns(const MeasureOptions& options, std::size_t cells) {
+  constexpr std::uint64_t kMostRuns = 100'000;
+  const std::uint64_t rounds = std::max(options.reps, options.warmups);
+  if (rounds <= kMostRuns / cells) return absl::OkStatus();
+  return UsageError(absl::StrCat(options.reps >= options.warmups ? "--reps" : "--warmup", ": ",
+                                 rounds, " for each of ", cells, " cells are more than ", kMostRuns,
+                                 " runs. Give fewer, or select fewer cells."));
+}
+
+}  // namespace
+
+std::string Cells::Title(const Cell& cell) const {
+  return absl::StrCat(SourceOf(cell).Title(), " | ", cell.options.allocator, " | ",
+                      cell.options.layout);
+}
+
+absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& clock,
+                                const Console& console) {
+  Cells all;
+  std::set<std::string> files;
+  std::set<std::string> names;
+  for (const std::string& path : options.traces) {
+    if (!files.insert(RealPath(path)).second) {
+      console.Note(absl::StrCat("note: ", path, " was named twice; it runs once"));
+      continue;
+    }
+    absl::StatusOr<Source> source = LoadTrace(path);
+    if (!source.ok()) return source.status();
+    source->columns.workload = UnusedName(source->columns.workload, path, names);
+    all.sources.push_back(*std::move(source));
+  }
+  for (const WorkloadRequest& request : options.workloads) {
+    absl::StatusOr<Source> source = LoadWorkload(request);
+    if (!source.ok()) return source.status();
+    all.sources.push_back(*std::move(source));
+  }
+  std::size_t ops = 0;
+  for (std::size_t i = 0; i < all.sources.size(); ++i) {
+    absl::Status status = AddCells(options, clock, console, i, all);
+    if (!status.ok()) return status;
+    Source& source = all.sources[i];
+    ops += source.program.ops.size();
+    if (source.workload && all.sources.size() > 1 && ops > kOpsKept) source.ReleaseProgram();
+  }
+  if (all.cells.empty()) {
+    return UsageError("no layout of the default list holds any of these traces. Name one with -l.");
+  }
+  if (options.time_batches || options.time_ops) {
+    absl::Status status = RefuseTooManyRuns(options, all.cells.size());
+    if (!status.ok()) return status;
+  }
+  return all;
+}
+
+}  // namespace pagealloc::bench
