@@ -29,6 +29,7 @@ constexpr std::array<Choice<HeapMemory>, 4> kMemory{{{"simulate", HeapMemory::kS
                                                      {"reserve", HeapMemory::kReserve},
                                                      {"commit", HeapMemory::kCommit},
                                                      {"touch", HeapMemory::kTouch}}};
+constexpr std::array<Choice<bool>, 2> kCache{{{"none", false}, {"per-cpu", true}}};
 constexpr std::array<Choice<bool>, 2> kPlace{{{"auto", false}, {"exact", true}}};
 constexpr std::array<Choice<Isolation>, 2> kIsolate{
     {{"process", Isolation::kProcess}, {"none", Isolation::kNone}}};
@@ -150,6 +151,9 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   }
   list("-a,--allocator", flags.allocators, "allocators", "What", "NAME,...")->delimiter(',');
   list("-l,--layout", flags.layouts, "address-space layouts", "What", "NAME,...")->delimiter(',');
+  text("--cache", flags.cache,
+       "page caches for requests below 16 pages: none, or per-cpu, by the @CPU of a record", "What",
+       "MODE");
   text("--memory", flags.memory, "the heap's own pages: simulate, reserve, commit or touch", "What",
        "MODE");
   text("--place", flags.place, "where they lie: auto, or exact (at the layout's addresses)", "What",
@@ -229,6 +233,12 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Names("allocator", flags.allocators, allocators, options.allocators);
   resolver.Names("layout", flags.layouts, LayoutNames(), options.layouts);
   options.layouts_named = app.count("--layout") > 0;
+  resolver.Pick("--cache", flags.cache, kCache, options.per_cpu_caches);
+  for (const std::string& allocator : options.allocators) {
+    if (!options.per_cpu_caches || allocator == "radix") continue;
+    resolver.Refuse("--cache", absl::StrCat("the page caches are the library's, and '", allocator,
+                                            "' has none. Give per-cpu with -a radix only."));
+  }
   resolver.Pick("--memory", flags.memory, kMemory, options.memory);
   resolver.Pick("--place", flags.place, kPlace, options.place_exact);
   resolver.Seed("--seed", flags.seed, options.seed);

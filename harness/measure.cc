@@ -99,7 +99,8 @@ absl::Status Measurement::Load() {
   if (!loaded.ok()) return loaded.status();
   all_ = *std::move(loaded);
   for (const Source& source : all_.sources) {
-    if (!options_.verify || source.unjudged_ops == 0) continue;
+    // With caches the model need not search, so that it checks everything.
+    if (!options_.verify || options_.per_cpu_caches || source.unjudged_ops == 0) continue;
     console_.Note(absl::StrCat("note: ", source.Title(), ": the model checks all but the last ",
                                source.unjudged_ops, " operations, which would take it too long"));
   }
@@ -161,6 +162,7 @@ absl::Status Measurement::CheckAll() {
     if (source.workload && source.program.ops.empty() && source.measured_ops > 0) {
       absl::StatusOr<Source> again = LoadWorkload(*source.workload);
       if (!again.ok()) return again.status();
+      again->columns = source.columns;
       source = *std::move(again);
     }
     for (Cell& cell : all_.cells) {
@@ -196,7 +198,9 @@ absl::Status Measurement::CheckCell(Cell& cell) {
       cell.options.layout, mismatch.got, at_end ? " after the last operation" : "");
   return DiffersError(RenderProblem(
       source.program.PositionOf(op), reason,
-      "Replay with -a reference to see whether the trace or the allocator is wrong."));
+      options_.per_cpu_caches
+          ? "Replay without --cache to see whether the caches or the allocator are wrong."
+          : "Replay with -a reference to see whether the trace or the allocator is wrong."));
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {

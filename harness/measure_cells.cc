@@ -35,6 +35,32 @@ std::string UnusedName(const std::string& name, const std::string& path,
   return absl::StrCat(path, "#", number);
 }
 
+// Adds a source, made one for page caches if they are asked for. A workload that cannot run with
+// them is left out.
+absl::Status AddSource(const MeasureOptions& options, const Console& console, Source source,
+                       Cells& all) {
+  if (options.per_cpu_caches) {
+    if (const std::optional<std::string> why = MisfitForCaches(source)) {
+      if (!source.workload) return UsageError(*why);
+      console.Note(absl::StrCat("note: skipped with --cache per-cpu: ", *why));
+      return absl::OkStatus();
+    }
+    const std::vector<Op>& ops = source.program.ops;
+    const auto expects = [](const Op& op) { return op.expect != Expect::kNothing; };
+    if (std::any_of(ops.begin(), ops.end(), expects)) {
+      console.Note(absl::StrCat("note: ", source.Title(),
+                                ": what its records expect is not compared: with --cache per-cpu "
+                                "the caches decide where runs lie"));
+    }
+    // Rows with and without caches must be told apart.
+    ParamSet params = source.workload ? source.workload->params : ParamSet{};
+    params["cache"] = "per-cpu";
+    source.columns.params = ParamText(params);
+  }
+  all.sources.push_back(std::move(source));
+  return absl::OkStatus();
+}
+
 absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const Console& console,
                       std::size_t source_index, Cells& all) {
   const Source& source = all.sources[source_index];
@@ -49,6 +75,7 @@ absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const C
       cell.source = source_index;
       cell.options.allocator = allocator;
       cell.options.layout = layout;
+      if (options.per_cpu_caches) cell.options.caches = CachesFor(source.program);
       cell.options.memory = options.memory;
       cell.options.place_exact = options.place_exact;
       cell.options.prefault = options.prefault;
@@ -59,7 +86,8 @@ absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const C
       // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
       cell.options.batch = options.batch.value_or(clock.BatchFor(2));
       cell.options.batches_by_kind = source.kind_block >= clock.BatchFor(2);
-      cell.options.heap_pages = source.heap_pages;
+      cell.options.heap_pages =
+          options.per_cpu_caches ? HeapForCaches(source, layout) : source.heap_pages;
       cell.options.clock = clock.calibration();
       cell.columns = source.columns;
       cell.columns.suite = options.suite;
@@ -109,12 +137,19 @@ absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& cloc
     absl::StatusOr<Source> source = LoadTrace(path);
     if (!source.ok()) return source.status();
     source->columns.workload = UnusedName(source->columns.workload, path, names);
-    all.sources.push_back(*std::move(source));
+    if (absl::Status status = AddSource(options, console, *std::move(source), all); !status.ok()) {
+      return status;
+    }
   }
   for (const WorkloadRequest& request : options.workloads) {
     absl::StatusOr<Source> source = LoadWorkload(request);
     if (!source.ok()) return source.status();
-    all.sources.push_back(*std::move(source));
+    if (absl::Status status = AddSource(options, console, *std::move(source), all); !status.ok()) {
+      return status;
+    }
+  }
+  if (all.sources.empty()) {
+    return UsageError("--cache: none of these workloads can run with page caches. Choose others.");
   }
   std::size_t ops = 0;
   for (std::size_t i = 0; i < all.sources.size(); ++i) {

@@ -49,6 +49,7 @@ RowOp RowOpOf(OpKind kind);
 struct CellOptions {
   std::string allocator;
   std::string layout;
+  unsigned caches = 0;  ///< page caches, by processor; 0: every request goes to the allocator
   HeapMemory memory = HeapMemory::kCommit;
   bool place_exact = false;  ///< map the heap at the layout's own addresses
   bool prefault = false;     ///< write to the whole heap before the clock starts
@@ -58,7 +59,9 @@ struct CellOptions {
   bool time_ops = false;
   std::uint64_t batch = 1;       ///< ops in a timed batch
   bool batches_by_kind = false;  ///< cut batches where the kind changes, and report each kind
-  PageCount heap_pages;          ///< extent of the heap above the heap base, all growth included
+  /// Extent of the heap above the heap base, all growth included. 0: not known, and no memory is
+  /// mapped for it.
+  PageCount heap_pages;
   ClockCalibration clock;
 };
 

@@ -50,6 +50,7 @@ WorkloadRequest ReadWorkload(WireReader& in) {
 void WriteOptions(WireWriter& out, const CellOptions& options) {
   out.Text("allocator", options.allocator);
   out.Text("layout", options.layout);
+  out.Number("caches", options.caches);
   out.Number("memory", static_cast<std::uint64_t>(options.memory));
   out.Number("place_exact", options.place_exact ? 1 : 0);
   out.Number("prefault", options.prefault ? 1 : 0);
@@ -72,6 +73,7 @@ CellOptions ReadOptions(WireReader& in) {
   CellOptions options;
   options.allocator = in.Text("allocator");
   options.layout = in.Text("layout");
+  options.caches = static_cast<unsigned>(in.Below("caches", kMostCpus));
   options.memory = ReadEnum(in, "memory", HeapMemory::kTouch);
   options.place_exact = in.Flag("place_exact");
   options.prefault = in.Flag("prefault");

@@ -21,6 +21,7 @@ WorkloadCell SomeCell() {
   cell.workload.smoke = true;
   cell.options.allocator = "radix";
   cell.options.layout = "linux-386";
+  cell.options.caches = 16;
   cell.options.memory = HeapMemory::kTouch;
   cell.options.place_exact = true;
   cell.options.huge_pages = HugePageMode::kAlways;

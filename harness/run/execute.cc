@@ -35,8 +35,9 @@ absl::Status PrepareProcess(const CellOptions& options) {
 }
 
 absl::Status UnknownAllocator(const CellOptions& options) {
-  return absl::InternalError(
-      absl::StrCat("no allocator '", options.allocator, "' or layout '", options.layout, "'"));
+  return absl::InternalError(absl::StrCat("no allocator '", options.allocator, "' or layout '",
+                                          options.layout, "', or no ", options.caches,
+                                          " caches for it"));
 }
 
 }  // namespace
@@ -70,7 +71,9 @@ absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const P
   PA_EXPECT(judgement.outcomes.size() == program.ops.size());
   if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
   absl::StatusOr<CheckedResult> result = UnknownAllocator(options);
-  if (options.allocator == "radix") {
+  if (options.caches > 0) {
+    if (options.allocator == "radix") CheckCaches(options, program, judgement, verify, result);
+  } else if (options.allocator == "radix") {
     CheckRadix(options, program, judgement, verify, result);
   } else if (options.allocator == "reference") {
     CheckReference(options, program, judgement, verify, result);
@@ -81,7 +84,9 @@ absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const P
 absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Program& program) {
   if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
   absl::StatusOr<TimedResult> result = UnknownAllocator(options);
-  if (options.allocator == "radix") {
+  if (options.caches > 0) {
+    if (options.allocator == "radix") TimeCaches(options, program, result);
+  } else if (options.allocator == "radix") {
     TimeRadix(options, program, result);
   } else if (options.allocator == "reference") {
     TimeReference(options, program, result);

@@ -15,6 +15,12 @@ void CheckRadix(const CellOptions& options, const Program& program, const Judgem
 void TimeRadix(const CellOptions& options, const Program& program,
                absl::StatusOr<TimedResult>& result);
 
+/// The library's page caches on the radix tree.
+void CheckCaches(const CellOptions& options, const Program& program, const Judgement& judgement,
+                 bool verify, absl::StatusOr<CheckedResult>& result);
+void TimeCaches(const CellOptions& options, const Program& program,
+                absl::StatusOr<TimedResult>& result);
+
 void CheckReference(const CellOptions& options, const Program& program, const Judgement& judgement,
                     bool verify, absl::StatusOr<CheckedResult>& result);
 void TimeReference(const CellOptions& options, const Program& program,

@@ -2,15 +2,19 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "harness/base/source_position.h"
+#include "harness/run/place_check.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 #include "harness/trace/trace_file.h"
 #include "pagealloc/contract.h"
+#include "pagealloc/heap_caches.h"
 #include "pagealloc/layout.h"
 
 namespace pagealloc::bench {
@@ -103,6 +107,33 @@ std::optional<std::string> Misfit(const Source& source, std::string_view layout)
   PA_EXPECT(found);
   if (!misfit) return std::nullopt;
   return misfit->Message();
+}
+
+std::optional<std::string> MisfitForCaches(const Source& source) {
+  const auto named = std::find_if(source.program.ops.begin(), source.program.ops.end(),
+                                  [](const Op& op) { return NamesPages(op.kind); });
+  if (named == source.program.ops.end()) return std::nullopt;
+  return RenderProblem(
+      source.program.PositionOf(*named),
+      "this names pages, and with --cache per-cpu the caches decide where runs lie",
+      "Leave --cache out, or choose a program of allocations and frees.");
+}
+
+unsigned CachesFor(const Program& program) {
+  std::uint32_t highest = 0;
+  for (const Op& op : program.ops) {
+    if (op.kind == OpKind::kAllocate && op.cpu != kNoCpu) highest = std::max(highest, op.cpu);
+  }
+  return std::min(highest, HeapCaches::kMaxCaches - 1) + 1;
+}
+
+PageCount HeapForCaches(const Source& source, std::string_view layout) {
+  if (source.program.explicit_growth) return source.heap_pages;
+  PageCount most;
+  const bool found = WithLayout(
+      layout, [&]<Layout L>() { most = Geometry<L>::kHeapEnd - Geometry<L>::kHeapBasePage; });
+  PA_EXPECT(found);
+  return std::min(PageCount{2 * source.heap_pages.raw}, most);
 }
 
 }  // namespace pagealloc::bench

@@ -50,4 +50,16 @@ absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request);
 /// @return  why not, as it is printed; nullopt if it may.
 std::optional<std::string> Misfit(const Source& source, std::string_view layout);
 
+/// Whether a program means the same wherever its runs lie, as it must with page caches.
+///
+/// @return  the first record that names pages, as it is printed; nullopt if there is none.
+std::optional<std::string> MisfitForCaches(const Source& source);
+
+/// How many page caches the processors of a program need: at least 1.
+unsigned CachesFor(const Program& program);
+
+/// Extent of the heap for caches, which need more than the judge saw: twice of it, or all of the
+/// layout, where the heap grows on demand.
+PageCount HeapForCaches(const Source& source, std::string_view layout);
+
 }  // namespace pagealloc::bench
