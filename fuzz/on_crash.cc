@@ -8,6 +8,7 @@
 #include "pagealloc/contract.h"
 
 // Of the sanitizers' runtime, where one is linked.
+// NOLINTNEXTLINE(bugprone-reserved-identifier, readability-identifier-naming)
 extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
 
 namespace pagealloc::fuzz {

@@ -138,14 +138,15 @@ TEST_F(HeapBackground, ChildOfAForkHasNoThreadAndMayStartOne) {
   ASSERT_TRUE(Eventually([&] { return background->observe().sleeping; }));
   EXPECT_EQ(StatusOfChild([&] {
               if (background->observe().sleeping) return 1;
-              background->Stop();  // nothing to stop, nobody to wait for
               if (testing::kChildrenMayStartThreads) {
+                // The parent's object, a thread of ours: none runs here.
+                if (!background->Start().ok()) return 4;
+                if (!Eventually([&] { return background->observe().sleeping; })) return 5;
                 Background own(*heap_, {.limit = ByteCount{0}, .cpu_share = 1, .idle_ns = kMs});
                 if (!own.Start().ok()) return 2;
                 if (!Eventually([&] { return AllReleased(); })) return 3;
-                if (!background->Start().ok()) return 4;  // the parent's object, a thread of ours
-                if (!Eventually([&] { return background->observe().sleeping; })) return 5;
               }
+              background->Stop();
               background.reset();
               return 0;
             }),
