@@ -19,10 +19,16 @@ bool NamesPages(OpKind kind) {
 
 std::optional<Mismatch> PlaceCheck::Check(const Op& op, std::size_t index, const Outcome& got,
                                           PageRange held) {
-  PA_EXPECT(!NamesPages(op.kind));
+  PA_EXPECT(op.kind != OpKind::kTakeCache && op.kind != OpKind::kReturnCache);
   switch (op.kind) {
     case OpKind::kGrow:
       model_.Grow(PageRange::Of(PageOffset{op.at.raw}, op.count));
+      return std::nullopt;
+    case OpKind::kAllocateRange:
+      static_cast<void>(model_.AllocateRange(PageRange::Of(PageOffset{op.at.raw}, op.count)));
+      return std::nullopt;
+    case OpKind::kFreeRange:
+      model_.Free(PageRange::Of(PageOffset{op.at.raw}, op.count));
       return std::nullopt;
     case OpKind::kFree:
       if (!held.empty()) model_.Free(held);

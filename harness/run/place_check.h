@@ -29,8 +29,8 @@ class PlaceCheck {
   /// The heap grew on demand, for the operation that is checked next.
   void Grew(PageRange pages) { model_.Grow(pages); }
 
-  /// Checks what an operation gave, and repeats it on the model. Contract: it is of a kind that
-  /// names no pages (NamesPages).
+  /// Checks what an operation gave, and repeats it on the model. Contract: it is no kTakeCache and
+  /// no kReturnCache, and the pages that a kAllocateRange or kFreeRange names are free or in use.
   ///
   /// @param held  of a kFree: the pages that its ID held; empty where its allocation failed.
   /// @return      what is wrong; then the check is over.

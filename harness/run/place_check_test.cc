@@ -86,11 +86,17 @@ TEST_F(PlaceCheckTest, AtTheEndExactlyWhatLivesIsInUse) {
   }
 }
 
-TEST(PlaceCheckDeathTest, ARecordThatNamesPagesBreaksTheContract) {
+TEST_F(PlaceCheckTest, RangesOfTheProgramAreTakenAndFreed) {
+  EXPECT_FALSE(check_.Check(Op::AllocateRange(TraceOffset{20}, PageCount{44}), 8, {}, {}));
+  EXPECT_TRUE(Allocate(1, 30));
+  EXPECT_FALSE(check_.Check(Op::FreeRange(TraceOffset{25}, PageCount{10}), 9, {}, {}));
+  EXPECT_FALSE(Allocate(11, kNone));
+  EXPECT_FALSE(Allocate(10, 25));
+}
+
+TEST(PlaceCheckDeathTest, ARecordOfACacheBreaksTheContract) {
   PlaceCheck check{kChunk};
-  EXPECT_DEATH(
-      static_cast<void>(check.Check(Op::FreeRange(TraceOffset{0}, PageCount{1}), 0, {}, {})),
-      "contract broken");
+  EXPECT_DEATH(static_cast<void>(check.Check(Op::TakeCache(), 0, {}, {})), "contract broken");
 }
 
 }  // namespace

@@ -110,13 +110,18 @@ std::optional<std::string> Misfit(const Source& source, std::string_view layout)
 }
 
 std::optional<std::string> MisfitForCaches(const Source& source) {
-  const auto named = std::find_if(source.program.ops.begin(), source.program.ops.end(),
-                                  [](const Op& op) { return NamesPages(op.kind); });
-  if (named == source.program.ops.end()) return std::nullopt;
-  return RenderProblem(
-      source.program.PositionOf(*named),
-      "this names pages, and with --cache per-cpu the caches decide where runs lie",
-      "Leave --cache out, or choose a program of allocations and frees.");
+  // Before the first allocation nothing has been placed, so that a set-up may take and free ranges.
+  bool placed = false;
+  for (const Op& op : source.program.ops) {
+    placed = placed || op.kind == OpKind::kAllocate;
+    const bool range = op.kind == OpKind::kAllocateRange || op.kind == OpKind::kFreeRange;
+    if (!NamesPages(op.kind) || (range && !placed)) continue;
+    return RenderProblem(
+        source.program.PositionOf(op),
+        "this names pages, and with --cache per-cpu the caches decide where runs lie",
+        "Leave --cache out, or choose a program of allocations and frees.");
+  }
+  return std::nullopt;
 }
 
 unsigned CachesFor(const Program& program) {

@@ -52,7 +52,8 @@ std::optional<std::string> Misfit(const Source& source, std::string_view layout)
 
 /// Whether a program means the same wherever its runs lie, as it must with page caches.
 ///
-/// @return  the first record that names pages, as it is printed; nullopt if there is none.
+/// @return  the first record that names pages after something was placed, as it is printed;
+///          nullopt if there is none.
 std::optional<std::string> MisfitForCaches(const Source& source);
 
 /// How many page caches the processors of a program need: at least 1.
