@@ -49,7 +49,8 @@ RowOp RowOpOf(OpKind kind);
 struct CellOptions {
   std::string allocator;
   std::string layout;
-  unsigned caches = 0;  ///< page caches, by processor; 0: every request goes to the allocator
+  unsigned caches = 0;   ///< page caches, by processor; 0: every request goes to the allocator
+  unsigned threads = 1;  ///< each runs a program; above 1 for `heap` only
   HeapMemory memory = HeapMemory::kCommit;
   bool place_exact = false;  ///< map the heap at the layout's own addresses
   bool prefault = false;     ///< write to the whole heap before the clock starts
@@ -76,10 +77,10 @@ struct TreeWork {
 
 /// What the checked, counted, untimed pass found.
 struct CheckedResult {
-  std::uint64_t result_hash = 0;
-  std::optional<Mismatch> mismatch;  ///< if set, the rest says nothing
-  std::uint64_t metadata_bytes = 0;  ///< committed at the end
-  std::optional<TreeWork> work;      ///< nothing for allocators without a tree
+  std::optional<std::uint64_t> result_hash;  ///< nothing where places are not deterministic
+  std::optional<Mismatch> mismatch;          ///< if set, the rest says nothing
+  std::uint64_t metadata_bytes = 0;          ///< committed at the end
+  std::optional<TreeWork> work;              ///< nothing for allocators without a tree
 
   friend bool operator==(const CheckedResult&, const CheckedResult&) = default;
 };
@@ -106,8 +107,8 @@ struct RegionCosts {
 
 /// What one timed repetition measured.
 struct TimedResult {
-  std::uint64_t result_hash = 0;
-  std::vector<BatchTimes> batches;  ///< empty: not timed in batches; else kAll comes first
+  std::optional<std::uint64_t> result_hash;  ///< nothing where places are not deterministic
+  std::vector<BatchTimes> batches;           ///< empty: not timed in batches; else kAll comes first
   RegionCosts batch_costs;
   /// By how much the resident memory grew, from before the allocator was made to the end of the
   /// batch pass (or of the op pass, where that is the only one).

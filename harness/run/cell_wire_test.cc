@@ -22,6 +22,7 @@ WorkloadCell SomeCell() {
   cell.options.allocator = "radix";
   cell.options.layout = "linux-386";
   cell.options.caches = 16;
+  cell.options.threads = 3;
   cell.options.memory = HeapMemory::kTouch;
   cell.options.place_exact = true;
   cell.options.huge_pages = HugePageMode::kAlways;

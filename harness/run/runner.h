@@ -198,7 +198,8 @@ class Runner {
       case OpKind::kAllocate: {
         std::optional<Allocation> got = AllocateFor(subject_, op);
         if (!got) [[unlikely]] {
-          if (GrowOnDemand(op.count)) got = subject_.Allocate(op.count);
+          if constexpr (kMapsItsMemory<S>) failure_ = subject_.refusal();
+          if (failure_.ok() && GrowOnDemand(op.count)) got = subject_.Allocate(op.count);
           if (!failure_.ok()) return false;
         }
         result.first = Outcome::kNone;

@@ -47,6 +47,9 @@ class Stage {
     if constexpr (requires { subject_.set_caches(options.caches); }) {
       subject_.set_caches(options.caches);
     }
+    if constexpr (requires { subject_.set_limit(options.heap_pages); }) {
+      subject_.set_limit(options.heap_pages);
+    }
     if (const OsStatus status = subject_.Init(os); !status.ok()) return status;
     ReleaseAsJudged(subject_, os);
     has_window_ = options.memory != HeapMemory::kSimulate && options.heap_pages > PageCount{0};

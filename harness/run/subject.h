@@ -42,6 +42,12 @@ inline constexpr bool kPlacesAsModel = !requires(S & subject, PageCount count, u
   { subject.Allocate(count, processor) } -> std::same_as<std::optional<Allocation>>;
 };
 
+/// Whether a subject maps the heap itself, and so may be refused memory in an allocation.
+template <Subject S>
+inline constexpr bool kMapsItsMemory = requires(const S& subject) {
+  { subject.refusal() } -> std::same_as<OsStatus>;
+};
+
 /// Allocates what a kAllocate asks for; where it names no processor, for the first one.
 template <Subject S>
 std::optional<Allocation> AllocateFor(S& subject, const Op& op) {
