@@ -111,7 +111,7 @@ Program Parsed(const std::string& records) {
 // finds no room below the extent, so that there is nothing to free.
 constexpr const char* kTwoProcessors =
     "a 1 1 @0\na 2 1 @1\na 3 2 @0\nf 1\na big 300\na 4 15 @1\na big2 300\nf 3\na 5 3\n"
-    "a full 1000\nf full\nf 2\n";
+    "f big\na big 1000\nf big\nf 2\n";
 
 TEST(CachingRunner, EveryRunIsAcceptedByTheModelOnEveryKindOfLayout) {
   const Program program = Parsed(kTwoProcessors);
