@@ -90,7 +90,9 @@ TEST_F(CliThreads, EveryThreadRunsTheWholeTrace) {
                                  "linux-amd64", "--isolate", isolation});
     EXPECT_EQ(Only(rows, "params"), "threads=4");
     for (const auto& row : rows) {
-      if (row.at("metric") == "batch_ns" && !row.at("rep").empty()) EXPECT_EQ(row.at("n"), "10");
+      if (row.at("metric") == "batch_ns" && !row.at("rep").empty()) {
+        EXPECT_EQ(row.at("n"), "10");
+      }
     }
   }
 }

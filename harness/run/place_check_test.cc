@@ -27,7 +27,10 @@ class PlaceCheckTest : public ::testing::Test {
     return check_.Check(Op::Allocate(0, PageCount{pages}), 7, At(offset), {});
   }
   static HeapStats Stats(std::uint64_t grown, std::uint64_t in_use, std::uint64_t free) {
-    return {.grown = PageCount{grown}, .in_use = PageCount{in_use}, .free = PageCount{free}};
+    return {.grown = PageCount{grown},
+            .in_use = PageCount{in_use},
+            .free = PageCount{free},
+            .scavenged = PageCount{}};
   }
 
   PlaceCheck check_{kChunk};
