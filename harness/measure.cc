@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -196,11 +197,14 @@ absl::Status Measurement::CheckCell(Cell& cell) {
   const std::string reason = absl::StrFormat(
       "expected %s, but %s on %s gave %s%s", mismatch.expected, cell.options.allocator,
       cell.options.layout, mismatch.got, at_end ? " after the last operation" : "");
-  return DiffersError(RenderProblem(
-      source.program.PositionOf(op), reason,
-      options_.per_cpu_caches
-          ? "Replay without --cache to see whether the caches or the allocator are wrong."
-          : "Replay with -a reference to see whether the trace or the allocator is wrong."));
+  std::string_view advice =
+      "Replay with -a reference to see whether the trace or the allocator is wrong.";
+  if (cell.options.caches > 0) {
+    advice = "Replay without --cache to see whether the caches or the allocator are wrong.";
+  } else if (cell.options.allocator == "heap") {
+    advice = "Replay with -a radix, and without --threads, to see what is wrong.";
+  }
+  return DiffersError(RenderProblem(source.program.PositionOf(op), reason, advice));
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {

@@ -121,6 +121,22 @@ TEST(CachingRunner, EveryRunIsAcceptedByTheModelOnEveryKindOfLayout) {
   EXPECT_FALSE((CheckWhole<Wasm126, CachingAllocator<Wasm126>>(program, 2, extent)));
 }
 
+// The window behind the heap ends there.
+TEST(CachingRunner, GrowthOnDemandEndsWithTheExtent) {
+  using Subject = CachingAllocator<Linux386>;
+  const Program program = Parsed("a 1 300\na 2 300\nf 2\na 3 200\n");
+  MmapMemory os;
+  const auto subject = std::make_unique<Subject>();
+  ASSERT_TRUE(subject->Init(os).ok());
+  HeapState runs(program.id_count);
+  Runner<Linux386, Subject> runner(*subject, program, runs, nullptr, false, 0);
+  runner.set_extent(PageCount{512});
+  std::optional<Mismatch> mismatch;
+  ASSERT_TRUE(runner.CheckPlaces(0, program.ops.size(), nullptr, mismatch));
+  EXPECT_EQ(subject->stats().grown, PageCount{512});
+  EXPECT_EQ(subject->stats().in_use, PageCount{500});
+}
+
 TEST(CachingRunner, PlacesFollowFromProcessorsAlone) {
   const Program program = Parsed(kTwoProcessors);
   using Subject = CachingAllocator<Linux386>;
