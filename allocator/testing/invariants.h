@@ -125,6 +125,15 @@ template <Layout L, class Counters>
     return Violation(12, "search bounds", {bounds.begin.raw, bounds.end.raw});
   }
 
+  // INV-13: what is read below can be read.
+  for (unsigned level = 0; level < G::kLevels; ++level) {
+    for (const auto& readable : Access::ReadableEntries(allocator, level)) {
+      if (!Access::accessible(allocator, level, readable.begin, readable.end)) {
+        return Violation(13, "a block of the heap is not accessible", {level, readable.begin});
+      }
+    }
+  }
+
   std::uint64_t in_use = 0;
   std::uint64_t scavenged = 0;
   std::optional<PageOffset> lowest_free;
@@ -157,14 +166,11 @@ template <Layout L, class Counters>
     }
   }
 
-  // INV-2, INV-3, INV-4, INV-13 in every entry that may be read.
+  // INV-2, INV-3, INV-4 in every entry that may be read.
   for (unsigned level = 0; level < G::kLevels; ++level) {
     const std::uint64_t span = std::uint64_t{1} << G::kSpanPageBits[level];
     std::size_t next = 0;  // first range that may reach into the entry; there are many entries
     for (const auto& readable : Access::ReadableEntries(allocator, level)) {
-      if (!Access::accessible(allocator, level, readable.begin, readable.end)) {
-        return Violation(13, "a block of the heap is not accessible", {level, readable.begin});
-      }
       for (std::uint64_t i = readable.begin; i < readable.end; ++i) {
         const auto entry = Access::level(allocator, level)[i];
         if (const char* defect = internal::WordDefect(entry, level, span)) {
