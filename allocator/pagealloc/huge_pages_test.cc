@@ -294,7 +294,7 @@ TEST(HeapHugePagesOnTheRealSystem, DenseChunkIsMadeHuge) {
     }
   }
   for (std::uint64_t i = 0; i < 512; ++i) {
-    ASSERT_EQ(pages[i][i], static_cast<std::byte>(i % 251)) << "contents stay";
+    ASSERT_EQ(pages[HostSize(i)][i], static_cast<std::byte>(i % 251)) << "contents stay";
   }
   if (heap->Stats().huge_pages.collapses == 0) GTEST_SKIP() << "this kernel makes none";
   EXPECT_GE(HugeBytes() - before, std::uint64_t{4} << 20);
