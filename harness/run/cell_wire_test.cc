@@ -76,7 +76,7 @@ TEST(CellWire, TimesComeBackAsTheyWereToTheLastBit) {
 }
 
 TEST(CellWire, CheckedResultComesBackAsItWas) {
-  for (CheckedResult result : {SomeCheck(), CheckedResult{}}) {
+  for (const CheckedResult& result : {SomeCheck(), CheckedResult{}}) {
     const absl::StatusOr<CheckedResult> back = DecodeChecked(EncodeChecked(result));
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(*back, result);
