@@ -80,11 +80,17 @@ ArenaSource::Result ArenaSource::Place(ByteCount size) {
   // The list may need memory of its own; once the place is there, nothing may fail any more.
   if (const OsStatus status = held_.PrepareAdd(*os_); !status.ok()) return {status, {}};
   OsStatus refused;
-  while (hint_count_ > 0 && refused.ok()) {
-    Hint& hint = hints_[hint_count_ - 1];
-    const bool fits = !hint.downwards || hint.at.raw >= size.raw;
-    const HostAddress at{hint.downwards ? hint.at.raw - size.raw : hint.at.raw};
-    if (fits && OnHost(at, size) && InWindow(at, size)) {
+  const auto fits = [this](const Hint& hint, ByteCount bytes) {
+    if (hint.downwards && hint.at < HostAddress{bytes.raw}) return false;
+    const HostAddress at = PlaceOf(hint, bytes);
+    return OnHost(at, bytes) && InWindow(at, bytes);
+  };
+  for (std::size_t i = hint_count_; i-- > 0 && refused.ok();) {
+    Hint& hint = hints_[i];
+    if (!fits(hint, arena_)) {
+      Drop(i);  // no more room there for anything
+    } else if (fits(hint, size)) {
+      const HostAddress at = PlaceOf(hint, size);
       const OsMemory::Reservation got = os_->Reserve(size, Pointer(at));
       if (got.status.ok()) {
         const HostRange arena = RangeOf(at, size);
@@ -92,10 +98,12 @@ ArenaSource::Result ArenaSource::Place(ByteCount size) {
         held_.Add({arena.begin, arena.end});
         return {OsStatus::Ok(), arena};
       }
-      // No memory at all, or none at this place: PlaceAnywhere() will tell.
-      if (got.status.error_number != EEXIST) refused = got.status;
+      if (got.status.error_number == EEXIST) {
+        Drop(i);
+      } else {
+        refused = got.status;  // no memory at all, or none at this place: PlaceAnywhere() will tell
+      }
     }
-    if (refused.ok()) --hint_count_;
   }
   const Result got = PlaceAnywhere(size);
   if (got.arena.empty()) return got;
@@ -135,6 +143,17 @@ bool ArenaSource::InWindow(HostAddress begin, ByteCount size) const {
   if (!window_size_) return true;
   const std::uint64_t offset = begin.raw - window_begin_.raw;  // wraps, as the window may
   return size <= *window_size_ && offset <= window_size_->raw - size.raw;
+}
+
+HostAddress ArenaSource::PlaceOf(const Hint& hint, ByteCount size) {
+  return hint.downwards ? HostAddress{hint.at.raw - size.raw} : hint.at;
+}
+
+void ArenaSource::Drop(std::size_t index) {
+  std::copy(hints_.begin() + static_cast<std::ptrdiff_t>(index) + 1,
+            hints_.begin() + static_cast<std::ptrdiff_t>(hint_count_),
+            hints_.begin() + static_cast<std::ptrdiff_t>(index));
+  --hint_count_;
 }
 
 void ArenaSource::Push(Hint hint) {

@@ -85,6 +85,8 @@ class ArenaSource {
   Result Place(ByteCount size);
   Result PlaceAnywhere(ByteCount size);
   void Push(Hint hint);
+  void Drop(std::size_t index);
+  [[nodiscard]] static HostAddress PlaceOf(const Hint& hint, ByteCount size);
 
   OsMemory* os_ = nullptr;
   ByteCount arena_;

@@ -88,6 +88,15 @@ TEST(ArenaSource, RefusalDropsNoHint) {
   s.ExpectAt(1, 0x44000000);
 }
 
+TEST(ArenaSource, RequestThatIsTooLargeForAHintLeavesItForOthers) {
+  Source s;
+  s.ExpectAt(1, 0x40000000);
+  s.source.SetWindow(HostAddress{0x40000000}, ByteCount{std::uint64_t{1} << 30});
+  s.space.SetAnywhere(0xc0000000);
+  EXPECT_TRUE(s.source.Reserve(ByteCount{16 * kArena.raw}).arena.empty());
+  s.ExpectAt(1, 0x44000000);
+}
+
 // A host whose addresses end below the hints: the first request finds a place anywhere, the next
 // ones do not ask for the hints again.
 TEST(ArenaSource, HintsBeyondTheHostsAddressesAreForgotten) {

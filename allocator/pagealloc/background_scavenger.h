@@ -32,8 +32,8 @@
 
 namespace pagealloc {
 
-/// @tparam Subject  has PageStats(), NextScavengeGeneration() and Scavenge(target, mode, stop), all
-///                  of which take the heap's lock themselves: Heap and Scavenger
+/// @tparam Subject  has PageStats(), NextScavengeGeneration(), FlushCaches() and Scavenge(target,
+///                  mode, stop), all of which take the heap's locks themselves: Heap and Scavenger
 template <class Subject>
 class BackgroundScavenger final : private ForkParticipant {
  public:
@@ -154,6 +154,7 @@ class BackgroundScavenger final : private ForkParticipant {
       for (const std::uint64_t all = generations_.load(kOrder); seen_generations != all;) {
         ++seen_generations;
         pacer.NextGeneration();
+        subject_.FlushCaches();  // of processors that are idle, they would keep memory for ever
       }
       const ScavengePacer::Plan plan = pacer.Next(subject_.PageStats());
       if (plan.bytes == ByteCount{0}) {
@@ -171,7 +172,10 @@ class BackgroundScavenger final : private ForkParticipant {
       const std::uint64_t rest = pacer.RestAfter(work);
       if (rest > 0) Sleep(rest);
       // Nothing that may be released, or nothing that can be: it is no use to ask again at once.
-      if (result.released == ByteCount{0}) Sleep(policy_.idle_ns);
+      if (result.released == ByteCount{0}) {
+        if (plan.mode == ScavengeMode::kForced) subject_.FlushCaches();
+        Sleep(policy_.idle_ns);
+      }
     }
   }
 

@@ -32,8 +32,10 @@ OsStatus EmulatedBreak::Init(OsMemory& os, Shape shape) {
             shape.alignment, shape.page);
   PA_EXPECT(shape.limit >= shape.page && shape.limit.raw % shape.page.raw == 0, shape.limit);
   PA_EXPECT(shape.spare <= shape.limit && shape.spare.raw % shape.page.raw == 0, shape.spare);
+  if (shape.limit.raw > SIZE_MAX - std::min<std::uint64_t>(shape.alignment.raw, SIZE_MAX)) {
+    return {OsCall::kReserve, ENOMEM, shape.limit};
+  }
   const ByteCount wanted = shape.limit + shape.alignment;
-  if (wanted.raw > SIZE_MAX) return {OsCall::kReserve, ENOMEM, wanted};
   const OsMemory::Reservation got = os.Reserve(wanted);
   if (!got.status.ok()) return got.status;
   std::byte* const begin = got.begin + GapTo(got.begin, shape.alignment);

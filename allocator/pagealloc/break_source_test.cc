@@ -78,6 +78,10 @@ TEST(EmulatedBreak, LimitBeyondTheHostIsRefused) {
   shape.spare = ByteCount{0};
   shape.page = shape.alignment = ByteCount{1 << 16};
   EXPECT_EQ(source.Init(os, shape).error_number, ENOMEM);
+  // With the alignment it would wrap.
+  shape.limit = ByteCount{~std::uint64_t{0} - 0x3fffff};
+  shape.alignment = ByteCount{8u << 20};
+  EXPECT_EQ(source.Init(os, shape).error_number, ENOMEM);
 }
 
 TEST(EmulatedBreakDeathTest, PartsOfPagesBreakTheContract) {

@@ -65,6 +65,8 @@ void ForkParticipant::LeaveForks() {
   } else {
     first = next_;
   }
+  next_ = nullptr;
+  previous_ = nullptr;
   joined_ = false;
   UnlockList();
 }

@@ -19,7 +19,8 @@ class ForkParticipant {
   virtual ~ForkParticipant() { PA_EXPECT(!joined_); }
 
  protected:
-  /// From now on both functions below are called around every fork. Once (contract). Refused only
+  /// From now on both functions below are called around every fork. Not twice without
+  /// LeaveForks() in between (contract). Refused only
   /// where the process cannot register a handler.
   OsStatus JoinForks();
   /// Comes before anything that the two functions use is destroyed (contract: before the end of

@@ -114,7 +114,9 @@ class Heap final : private ForkParticipant {
   }
 
   /// The same at a multiple of `alignment`, a power of two (contract) that may exceed the run. Not
-  /// always the lowest place that would do.
+  /// always the lowest place that would do, but no room only if there is none.
+  /// @cost  where no run is so long that it has such a place wherever it lies: a look at every free
+  ///        run.
   HeapAllocation Allocate(PageCount want, ByteCount alignment) {
     PA_EXPECT(want >= PageCount{1} && std::has_single_bit(alignment.raw), want, alignment);
     if (alignment <= kPageBytes) return Allocate(want);
@@ -133,8 +135,8 @@ class Heap final : private ForkParticipant {
       for (const PageCount ask : {want, want + step}) {
         if (ask == want && step > G::kChunkPages) continue;
         const auto grown = Grow(ask);
+        if (const auto got = TakeAligned(want, step)) return Memory(*got, want);
         if (!grown.status.ok() || grown.fresh.empty()) return {.status = grown.status};
-        if (const auto got = TakeAlignedOf(grown.fresh, want, step)) return Memory(*got, want);
       }
       return {};
     }));
@@ -147,11 +149,14 @@ class Heap final : private ForkParticipant {
     std::optional<Allocation> at_once;
     {
       const std::lock_guard hold(lock_);
-      at_once = TakeExactly(place, want);
+      const std::optional<PageRange> range = InHeap(place, want);
+      if (!range) return {};
+      at_once = TakeExactly(*range);
     }
     if (at_once) return Noted(Memory(*at_once, want));
     return Noted(WithAllLocks([&]() -> HeapAllocation {
-      if (const auto got = TakeExactly(place, want)) return Memory(*got, want);
+      // Its address is there for ever: the heap does not shrink.
+      if (const auto got = TakeExactly(*InHeap(place, want))) return Memory(*got, want);
       return {};
     }));
   }
@@ -296,7 +301,7 @@ class Heap final : private ForkParticipant {
     return PageRange::Of(*first, run.pages);
   }
 
-  // From here on all locks are held, or the heap's where the name begins with Take.
+  // These two take all locks.
 
   HeapAllocation AllocateByGrowing(PageCount want) {
     return WithAllLocks([&]() -> HeapAllocation {
@@ -304,7 +309,10 @@ class Heap final : private ForkParticipant {
         if (const auto got = pages_.Allocate(want)) return Memory(*got, want);
         // A second time only where padding took the room of the first growth.
         const auto grown = Grow(want);
-        if (!grown.status.ok() || grown.fresh.empty()) return {.status = grown.status};
+        if (grown.status.ok() && !grown.fresh.empty()) continue;
+        // What an earlier refusal left over may have joined all the same.
+        if (const auto got = pages_.Allocate(want)) return Memory(*got, want);
+        return {.status = grown.status};
       }
     });
   }
@@ -323,6 +331,8 @@ class Heap final : private ForkParticipant {
       ::sched_yield();
     }
   }
+
+  // From here on all locks are held, or the heap's where the name begins with Take.
 
   /// What growth grows: everything that joins is made known to the huge pages first.
   struct JoiningPages {
@@ -347,21 +357,32 @@ class Heap final : private ForkParticipant {
     return grown;
   }
 
-  [[nodiscard]] std::optional<Allocation> TakeExactly(const void* place, PageCount want) {
+  /// The pages of a place, if all of them are in the heap; the heap's lock is held.
+  [[nodiscard]] std::optional<PageRange> InHeap(const void* place, PageCount want) const {
     const std::optional<PageOffset> first = growth_.PageOf(place);
     if (!first || want > G::kHeapEnd - *first) return std::nullopt;
     const PageRange range = PageRange::Of(*first, want);
+    if (!pages_.ranges().ContainsAll({range.begin, range.end})) return std::nullopt;
+    return range;
+  }
+  [[nodiscard]] std::optional<Allocation> TakeExactly(PageRange range) {
     if (!pages_.AllFree(range)) return std::nullopt;
-    return Allocation{*first, pages_.AllocateRange(range)};
+    return Allocation{range.begin, pages_.AllocateRange(range)};
   }
 
   /// A run of `want` pages at a multiple of `step` pages on the host.
   [[nodiscard]] std::optional<Allocation> TakeAligned(PageCount want, PageCount step) {
     // With step - 1 pages more, a run has such a place inside wherever it begins.
     const PageCount larger{want.raw + step.raw - 1};
-    const std::optional<Found> found = pages_.Find(larger);
-    if (!found) return std::nullopt;
-    return TakeAlignedOf(PageRange::Of(found->first, larger), want, step);
+    if (const std::optional<Found> found = pages_.Find(larger)) {
+      return TakeAlignedOf(PageRange::Of(found->first, larger), want, step);
+    }
+    PageOffset from{0};
+    while (const std::optional<PageRange> run = pages_.FreeRunAtOrAbove(from)) {
+      if (const auto got = TakeAlignedOf(*run, want, step)) return got;
+      from = run->end;
+    }
+    return std::nullopt;
   }
   [[nodiscard]] std::optional<Allocation> TakeAlignedOf(PageRange free, PageCount want,
                                                         PageCount step) {

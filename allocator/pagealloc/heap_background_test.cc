@@ -82,6 +82,25 @@ TEST_F(HeapBackground, LimitBoundsResidentPages) {
   }));
 }
 
+TEST_F(HeapBackground, LimitCountsPagesInCachesOfIdleProcessors) {
+  const auto heap = std::make_unique<Heap<>>();
+  ASSERT_TRUE(heap->Init(os_, {.caches = 8}).ok());
+  const HeapAllocation used = heap->Allocate(PageCount{512});
+  ASSERT_TRUE(used.ok());
+  heap->Free(used.memory, used.pages);
+  for (unsigned processor = 0; processor < 8; ++processor) {
+    ASSERT_TRUE(heap->Allocate(PageCount{1}, processor).ok());
+  }
+  ASSERT_GT(heap->Stats().cached, PageCount{400});
+  Background background(
+      *heap, {.limit = ByteCount{1u << 20}, .cpu_share = 1, .idle_ns = kMs, .generation_ns = 0});
+  ASSERT_TRUE(background.Start().ok());
+  EXPECT_TRUE(Eventually([&] {
+    const HeapStats stats = heap->PageStats();
+    return BytesOf(PageCount{stats.grown.raw - stats.scavenged.raw}) <= ByteCount{1u << 20};
+  }));
+}
+
 /// Keeps whoever gives memory back waiting, 5 seconds at most.
 class GatedMemory final : public OsMemory {
  public:

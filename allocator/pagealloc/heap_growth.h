@@ -4,11 +4,11 @@
 /// stays reserved, without memory behind it:
 ///
 ///   [ in the heap, committed | reserved, not in the heap ]      room for the request: take from
-///   here ^ arena                  ^ next_                      ^ end_
+///   here ^ arena                  ^ next                       ^ end
 ///
-/// Otherwise an arena more is reserved. If it lies behind end_, the current one becomes longer. If
-/// not, the rest of the current one joins the heap first, so that it is not lost, and the new one
-/// takes its place. Sizes: 64 MiB an arena where addresses have 48 bits, else one chunk.
+/// Otherwise an arena more is reserved. If it lies behind the end, the current one becomes longer.
+/// If not, the rest of the current one joins the heap first, so that it is not lost, and the new
+/// one takes its place. Sizes: 64 MiB an arena where addresses have 48 bits, else one chunk.
 ///
 /// A layout's page 0 lies at a constant host address (origin(), modulo 2^64). Layouts of 48 bits
 /// cover every address of the host, so there layout address = host address (aix-ppc64: plus its

@@ -17,7 +17,9 @@ namespace pagealloc {
 struct HeapOptions {
   static constexpr unsigned kOnePerProcessor = ~0u;
 
-  /// The most that may join the heap, rounded down to whole chunks. Tables are not counted.
+  /// The most that may join the heap, rounded down to whole chunks. Tables are not counted. A
+  /// request that finds no run makes as many chunks join as it needs by itself, so it may find no
+  /// room although the last free run and what the limit leaves would be enough together.
   ByteCount max_bytes{~std::uint64_t{0}};
   /// Page caches. 0: every request takes the heap's lock, and gets the lowest run that fits.
   unsigned caches = kOnePerProcessor;

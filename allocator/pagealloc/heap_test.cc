@@ -1,6 +1,7 @@
 #include "pagealloc/heap.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "testing/fake_memory.h"
+#include "testing/faulty_memory.h"
 #include "testing/gtest/layout_types.h"
 
 namespace pagealloc {
@@ -186,6 +188,40 @@ TEST(Heap, AlignedRunOfAFreshChunkNeedsOneChunk) {
   Mapped<> large;
   EXPECT_TRUE(large.heap->Allocate(PageCount{1}, ByteCount{std::uint64_t{1} << 62}).no_room());
   EXPECT_TRUE(large.heap->Allocate(PageCount{~std::uint64_t{0}}, ByteCount{64 * kMiB}).no_room());
+}
+
+TEST(Heap, AlignedHoleThatJustFitsIsUsed) {
+  Mapped<> m({.max_bytes = ByteCount{8 * kMiB}, .caches = 0});
+  const HeapAllocation first = m.heap->Allocate(PageCount{512}, ByteCount{4 * kMiB});
+  ASSERT_TRUE(first.ok());
+  m.Take(512);
+  m.heap->Free(first.memory, first.pages);
+  const HeapAllocation again = m.heap->Allocate(PageCount{512}, ByteCount{4 * kMiB});
+  EXPECT_EQ(again.memory, first.memory);
+  // Pages 3 to 11 are free: 8 of them at a multiple of 4, and no 11, which would do anywhere.
+  m.heap->Free(again.memory + 3 * kPageBytes.raw, PageCount{9});
+  const HeapAllocation eight = m.heap->Allocate(PageCount{8}, ByteCount{4 * kPageBytes.raw});
+  EXPECT_EQ(eight.memory, again.memory + 4 * kPageBytes.raw);
+  EXPECT_TRUE(m.heap->Allocate(PageCount{1}, ByteCount{2 * kPageBytes.raw}).no_room());
+}
+
+TEST(Heap, WhatAnEarlierRefusalLeftOverServesAtTheLimit) {
+  MmapMemory real;
+  testing::FaultyMemory os(real);
+  const auto heap = std::make_unique<Heap<>>();
+  ASSERT_TRUE(heap->Init(os, {.max_bytes = ByteCount{80 * kMiB}, .caches = 0}).ok());
+  const HeapAllocation two_chunks = heap->Allocate(PageCount{1024});
+  ASSERT_TRUE(two_chunks.ok());
+  // The next arena cannot follow; if something lies there already, so much the better.
+  std::byte* const behind = two_chunks.memory + 64 * kMiB;
+  void* const taken =
+      ::mmap(behind, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  os.FailCall(1, testing::FaultyMemory::Repeat::kOnce, ENOMEM, OsCall::kCommit);
+  EXPECT_EQ(heap->Allocate(PageCount{15 * 512}).status.error_number, ENOMEM);
+  EXPECT_EQ(os.faults().size(), 1U);
+  os.NeverFail();
+  EXPECT_TRUE(heap->Allocate(PageCount{5 * 512}).ok());
+  if (taken != MAP_FAILED) ::munmap(taken, 4096);
 }
 
 TEST(Heap, AllocateAtTakesExactlyTheFreePlace) {

@@ -218,6 +218,31 @@ class PageAllocator {
   /// Blocks of bitmaps for which it was asked.
   [[nodiscard]] std::uint64_t metadata_huge_page_hints() const { return chunks_.hinted_blocks(); }
 
+  /// The lowest free page at or above `at`, and the free pages behind it: as many as there are.
+  /// nullopt if there is none. @cost a summary for each chunk that is passed, a bitmap for each
+  /// that is not. @see Go: none.
+  [[nodiscard]] std::optional<PageRange> FreeRunAtOrAbove(PageOffset at) const {
+    std::optional<PageOffset> page = in_heap_.AtOrAbove(at);
+    while (page) {
+      const ChunkIndex chunk = G::ChunkOf(*page);
+      const PageOffset next = G::ChunkBegin(chunk) + G::kChunkPages;
+      if (tree_.LongestRun(chunk) > PageCount{0}) {
+        *page += PageCount{chunks_[chunk].allocated.OnesFrom(G::PageInChunk(*page))};
+        if (*page < next) break;
+      }
+      page = in_heap_.AtOrAbove(next);
+    }
+    if (!page) return std::nullopt;
+    PageRange run{*page, *page};
+    do {
+      const auto& bits = chunks_[G::ChunkOf(run.end)].allocated;
+      const unsigned free = bits.ZerosFrom(G::PageInChunk(run.end));
+      run.end += PageCount{free};
+      if (free == 0) break;
+    } while (G::PageInChunk(run.end) == 0 && in_heap_.Contains(run.end));
+    return run;
+  }
+
   /// A new generation, as after a garbage collection: background scavenging may now release what
   /// was freed before. @see Go: nextGen.
   void NextScavengeGeneration() { index_.NextGeneration(); }

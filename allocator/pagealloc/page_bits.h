@@ -125,21 +125,10 @@ class PageBits {
     return zeros;
   }
   /// Zeros from bit i (i <= kPages) upwards: the length of the run that begins there.
-  [[nodiscard]] constexpr unsigned ZerosFrom(unsigned i) const {
-    PA_EXPECT(i <= kPages, i);
-    unsigned w = i / 64;
-    unsigned zeros = 0;
-    if (i % 64 != 0) {
-      const std::uint64_t above = words_[w] >> i % 64;
-      if (above != 0) return static_cast<unsigned>(std::countr_zero(above));
-      zeros = 64 - i % 64;
-      ++w;
-    }
-    for (; w < kWords; ++w) {
-      if (words_[w] != 0) return zeros + static_cast<unsigned>(std::countr_zero(words_[w]));
-      zeros += 64;
-    }
-    return zeros;
+  [[nodiscard]] constexpr unsigned ZerosFrom(unsigned i) const { return RunFrom<0>(i); }
+  /// Ones from bit i (i <= kPages) upwards.
+  [[nodiscard]] constexpr unsigned OnesFrom(unsigned i) const {
+    return RunFrom<~std::uint64_t{0}>(i);
   }
 
   /// Zeros at the low end, longest run of zeros, zeros at the high end (Go: summarize).
@@ -188,6 +177,26 @@ class PageBits {
   friend constexpr bool operator==(const PageBits&, const PageBits&) = default;
 
  private:
+  /// Bits from bit i upwards that are as those of kWord, which is all zeros or all ones.
+  template <std::uint64_t kWord>
+  [[nodiscard]] constexpr unsigned RunFrom(unsigned i) const {
+    PA_EXPECT(i <= kPages, i);
+    unsigned w = i / 64;
+    unsigned run = 0;
+    if (i % 64 != 0) {
+      const std::uint64_t above = (words_[w] ^ kWord) >> i % 64;
+      if (above != 0) return static_cast<unsigned>(std::countr_zero(above));
+      run = 64 - i % 64;
+      ++w;
+    }
+    for (; w < kWords; ++w) {
+      if (words_[w] != kWord)
+        return run + static_cast<unsigned>(std::countr_zero(words_[w] ^ kWord));
+      run += 64;
+    }
+    return run;
+  }
+
   static constexpr unsigned kNoneSeen = kPages;
 
   /// Calls `visit(word index, mask)` for each word that the range touches.

@@ -195,6 +195,9 @@ TYPED_TEST(PageBitsTest, ZerosAroundEveryPlaceAgreeWithCountingThem) {
       while (i + above < kPages && !model[i + above]) ++above;
       ASSERT_EQ(bits.ZerosBelow(i), below) << "page " << i << ", round " << round;
       ASSERT_EQ(bits.ZerosFrom(i), above) << "page " << i << ", round " << round;
+      unsigned ones = 0;
+      while (i + ones < kPages && model[i + ones]) ++ones;
+      ASSERT_EQ(bits.OnesFrom(i), ones) << "page " << i << ", round " << round;
     }
   }
 }

@@ -70,6 +70,7 @@ void pagealloc_destroy(pagealloc_heap* heap) {
 }
 
 int pagealloc_allocate(pagealloc_heap* heap, size_t pages, void** memory, int* zeroed) {
+  PA_EXPECT(heap != nullptr && memory != nullptr);
   const HeapAllocation got = heap->heap.Allocate(PageCount{pages});
   *memory = got.memory;
   return Outcome(got, zeroed);
@@ -77,28 +78,36 @@ int pagealloc_allocate(pagealloc_heap* heap, size_t pages, void** memory, int* z
 
 int pagealloc_allocate_aligned(pagealloc_heap* heap, size_t pages, size_t alignment, void** memory,
                                int* zeroed) {
+  PA_EXPECT(heap != nullptr && memory != nullptr);
   const HeapAllocation got = heap->heap.Allocate(PageCount{pages}, ByteCount{alignment});
   *memory = got.memory;
   return Outcome(got, zeroed);
 }
 
 int pagealloc_allocate_at(pagealloc_heap* heap, void* place, size_t pages, int* zeroed) {
+  PA_EXPECT(heap != nullptr);
   return Outcome(heap->heap.AllocateAt(place, PageCount{pages}), zeroed);
 }
 
 void pagealloc_free(pagealloc_heap* heap, void* memory, size_t pages) {
+  PA_EXPECT(heap != nullptr);
   heap->heap.Free(memory, PageCount{pages});
 }
 
 void pagealloc_free_batch(pagealloc_heap* heap, const pagealloc_run* runs, size_t count) {
+  PA_EXPECT(heap != nullptr && (runs != nullptr || count == 0));
   heap->heap.FreeBatch(count, [runs](std::size_t i) {
     return HeapRun{runs[i].memory, PageCount{runs[i].pages}};
   });
 }
 
-void pagealloc_flush_caches(pagealloc_heap* heap) { heap->heap.FlushCaches(); }
+void pagealloc_flush_caches(pagealloc_heap* heap) {
+  PA_EXPECT(heap != nullptr);
+  heap->heap.FlushCaches();
+}
 
 int pagealloc_release(pagealloc_heap* heap, size_t bytes, size_t* released) {
+  PA_EXPECT(heap != nullptr);
   const pagealloc::ScavengeResult result =
       bytes == SIZE_MAX ? heap->heap.ReleaseAll() : heap->heap.ReleaseMemory(ByteCount{bytes});
   if (released != nullptr) *released = static_cast<size_t>(result.released.raw);
@@ -106,6 +115,7 @@ int pagealloc_release(pagealloc_heap* heap, size_t bytes, size_t* released) {
 }
 
 void pagealloc_get_stats(pagealloc_heap* heap, pagealloc_stats* stats) {
+  PA_EXPECT(heap != nullptr && stats != nullptr);
   const pagealloc::HeapStatistics s = heap->heap.Stats();
   *stats = {s.grown.raw,   s.in_use.raw, s.cached.raw,    s.held.raw,
             s.padding.raw, s.free.raw,   s.scavenged.raw, s.metadata.committed.raw,

@@ -85,4 +85,24 @@ TEST(CInterface, DefaultsWithoutOptionsAndDestroyingNothing) {
   pagealloc_destroy(nullptr);
 }
 
+TEST(CInterfaceDeathTest, NullWhereSomethingIsNeededBreaksTheContract) {
+  pagealloc_heap* heap = nullptr;
+  ASSERT_EQ(pagealloc_create(nullptr, &heap), PAGEALLOC_OK);
+  void* memory = nullptr;
+  pagealloc_stats stats;
+  const char* const rule = "contract broken: heap != nullptr";
+  EXPECT_DEATH(pagealloc_allocate(nullptr, 1, &memory, nullptr), rule);
+  EXPECT_DEATH(pagealloc_allocate(heap, 1, nullptr, nullptr), rule);
+  EXPECT_DEATH(pagealloc_allocate_aligned(heap, 1, 8192, nullptr, nullptr), rule);
+  EXPECT_DEATH(pagealloc_allocate_at(nullptr, &memory, 1, nullptr), rule);
+  EXPECT_DEATH(pagealloc_free(nullptr, nullptr, 1), rule);
+  EXPECT_DEATH(pagealloc_free_batch(heap, nullptr, 1), rule);
+  EXPECT_DEATH(pagealloc_flush_caches(nullptr), rule);
+  EXPECT_DEATH(pagealloc_release(nullptr, 1, nullptr), rule);
+  EXPECT_DEATH(pagealloc_get_stats(nullptr, &stats), rule);
+  EXPECT_DEATH(pagealloc_get_stats(heap, nullptr), rule);
+  pagealloc_free_batch(heap, nullptr, 0);
+  pagealloc_destroy(heap);
+}
+
 }  // namespace

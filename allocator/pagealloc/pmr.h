@@ -47,7 +47,12 @@ class BasicHeapResource final : public std::pmr::memory_resource {
     heap_.Free(memory, PagesFor(bytes));
   }
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
-    return this == &other;
+#if defined(__cpp_rtti)
+    const auto* const same = dynamic_cast<const BasicHeapResource*>(&other);
+    return same != nullptr && &same->heap_ == &heap_;
+#else
+    return this == &other;  // nothing tells what the other one is
+#endif
   }
 
   Heap<L>& heap_;

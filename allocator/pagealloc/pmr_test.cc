@@ -55,11 +55,14 @@ TEST(HeapResource, ThrowsWithoutRoom) {
   r.pages.deallocate(memory, 4u << 20);
 }
 
-TEST(HeapResource, IsEqualToItselfOnly) {
+TEST(HeapResource, IsEqualToThoseOverTheSameHeap) {
   Resource a;
   Resource b;
   EXPECT_TRUE(a.pages.is_equal(a.pages));
   EXPECT_FALSE(a.pages.is_equal(b.pages));
+  const HeapResource another(*a.heap);
+  EXPECT_TRUE(a.pages.is_equal(another));
+  EXPECT_FALSE(a.pages.is_equal(*std::pmr::new_delete_resource()));
 }
 
 }  // namespace

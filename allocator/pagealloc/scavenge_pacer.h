@@ -23,7 +23,7 @@ namespace pagealloc {
 
 /// What background scavenging may do.
 struct ScavengePolicy {
-  /// Resident memory to keep, in percent of the highest use; at least 100 (contract).
+  /// Resident memory to keep, in percent of the highest use: 100 to 1,000,000 (contract).
   std::uint64_t keep_percent = 110;
   ByteCount limit = kAllMemory;  ///< resident memory must not exceed it
   double cpu_share = 0.01;       ///< of one CPU, more than 0 and at most 1 (contract)
@@ -37,7 +37,7 @@ struct ScavengePolicy {
 class ScavengePacer {
  public:
   explicit ScavengePacer(const ScavengePolicy& policy) : policy_(policy) {
-    PA_EXPECT(policy.keep_percent >= 100, policy.keep_percent);
+    PA_EXPECT(policy.keep_percent >= 100 && policy.keep_percent <= 1'000'000, policy.keep_percent);
     PA_EXPECT(policy.cpu_share > 0 && policy.cpu_share <= 1);
     PA_EXPECT(policy.quantum > ByteCount{0});
     PA_EXPECT(policy.idle_ns >= 1 && policy.idle_ns <= kLongestRestNs, policy.idle_ns);

@@ -98,6 +98,7 @@ TEST(ScavengePacerDeathTest, ImpossiblePoliciesBreakTheContract) {
   EXPECT_DEATH(ScavengePacer({.cpu_share = 0}), "contract broken");
   EXPECT_DEATH(ScavengePacer({.cpu_share = 1.5}), "contract broken");
   EXPECT_DEATH(ScavengePacer({.keep_percent = 99}), "contract broken");
+  EXPECT_DEATH(ScavengePacer({.keep_percent = 1'000'001}), "contract broken");
   EXPECT_DEATH(ScavengePacer({.quantum = ByteCount{0}}), "contract broken");
   EXPECT_DEATH(ScavengePacer({.idle_ns = 0}), "contract broken");
   EXPECT_DEATH(ScavengePacer({.idle_ns = ~std::uint64_t{0}}), "contract broken");

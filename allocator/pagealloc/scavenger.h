@@ -113,7 +113,8 @@ class Scavenger {
   /// Everything that is free (Go: debug.FreeOSMemory).
   ScavengeResult ScavengeAll() { return Scavenge(kAllMemory, ScavengeMode::kForced); }
 
-  // The rest of what BackgroundScavenger asks for; both take the lock.
+  // The rest of what BackgroundScavenger asks for; the other two take the lock.
+  static void FlushCaches() {}  // a PageAllocator knows of none
   void NextScavengeGeneration() {
     lock_.lock();
     allocator_.NextScavengeGeneration();
