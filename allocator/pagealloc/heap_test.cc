@@ -98,7 +98,7 @@ TEST(Heap, ZeroedIsSaidOfFreshPagesOnly) {
     m.heap->Free(first.memory, PageCount{4});
     m.heap->FlushCaches();
     const HeapAllocation again = m.heap->Allocate(PageCount{3}, 0);
-    EXPECT_EQ(again.memory, first.memory);
+    ASSERT_EQ(again.memory, first.memory);
     EXPECT_FALSE(again.zeroed);
     EXPECT_FALSE(IsZero(again));
     const HeapAllocation mixed = m.heap->Allocate(PageCount{2}, 0);  // one used, one fresh
@@ -197,7 +197,7 @@ TEST(Heap, AlignedHoleThatJustFitsIsUsed) {
   m.Take(512);
   m.heap->Free(first.memory, first.pages);
   const HeapAllocation again = m.heap->Allocate(PageCount{512}, ByteCount{4 * kMiB});
-  EXPECT_EQ(again.memory, first.memory);
+  ASSERT_EQ(again.memory, first.memory);
   // Pages 3 to 11 are free: 8 of them at a multiple of 4, and no 11, which would do anywhere.
   m.heap->Free(again.memory + 3 * kPageBytes.raw, PageCount{9});
   const HeapAllocation eight = m.heap->Allocate(PageCount{8}, ByteCount{4 * kPageBytes.raw});
