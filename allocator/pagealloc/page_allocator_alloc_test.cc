@@ -149,6 +149,34 @@ TYPED_TEST(PageAllocatorAlloc, GapsBreakRuns) {
   heap.ExpectAllocates(chunk - 1, 1, chunk - 1);
 }
 
+TYPED_TEST(PageAllocatorAlloc, FreeRunsOneAfterTheOtherAndFromTheirMiddles) {
+  CheckedHeap<TypeParam> heap;
+  const std::uint64_t chunk = heap.kChunk;
+  heap.Grow(0, 3);
+  heap.Grow(4, 2);
+  heap.AllocateRange(chunk, chunk);  // a chunk without a free page
+  heap.AllocateRange(3 * chunk - 1, 1);
+  heap.AllocateRange(4 * chunk + 3, chunk - 5);  // what follows goes on in the next chunk
+  heap.AllocateRange(5 * chunk + 7, 2);
+  const auto free = [&](PageOffset page) {
+    return heap.model().in_heap(page) && heap.model().free(page);
+  };
+  unsigned runs = 0;
+  for (std::uint64_t at = 0; at <= 6 * chunk; ++at) {
+    PageOffset first = heap.At(at);
+    while (first < heap.At(6 * chunk) && !free(first)) first += PageCount{1};
+    PageRange expected{first, first};
+    while (free(expected.end)) expected.end += PageCount{1};
+    const auto got = heap.allocator().FreeRunAtOrAbove(heap.At(at));
+    ASSERT_EQ(got.has_value(), !expected.empty()) << at;
+    if (!got) continue;
+    EXPECT_EQ(got->begin, expected.begin) << at;
+    EXPECT_EQ(got->end, expected.end) << at;
+    if (expected.begin == heap.At(at) && (at == 0 || !free(heap.At(at - 1)))) ++runs;
+  }
+  EXPECT_EQ(runs, 5U);
+}
+
 TYPED_TEST(PageAllocatorAlloc, ChunkIsUsedUpToItsLastPage) {
   CheckedHeap<TypeParam> heap;
   const std::uint64_t chunk = heap.kChunk;
