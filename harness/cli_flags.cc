@@ -29,6 +29,7 @@ constexpr std::array<Choice<HeapMemory>, 4> kMemory{{{"simulate", HeapMemory::kS
                                                      {"reserve", HeapMemory::kReserve},
                                                      {"commit", HeapMemory::kCommit},
                                                      {"touch", HeapMemory::kTouch}}};
+constexpr std::array<Choice<bool>, 2> kCache{{{"none", false}, {"per-cpu", true}}};
 constexpr std::array<Choice<bool>, 2> kPlace{{{"auto", false}, {"exact", true}}};
 constexpr std::array<Choice<Isolation>, 2> kIsolate{
     {{"process", Isolation::kProcess}, {"none", Isolation::kNone}}};
@@ -55,6 +56,7 @@ constexpr std::array<Choice<Color>, 3> kColor{
     {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}}};
 
 constexpr std::uint64_t kMostRepetitions = 100'000;
+constexpr std::uint64_t kMostThreads = 256;
 constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 31;  // no program has more operations
 
 void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64_t seed,
@@ -95,6 +97,39 @@ void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64
   }
 }
 
+// What -a heap and --threads mean for the other flags.
+void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags& flags,
+                    MeasureOptions& options) {
+  for (const std::string flag : {"--memory", "--place", "--prefault"}) {
+    const auto& names = options.allocators;
+    if (app.count(flag) == 0 || std::find(names.begin(), names.end(), "heap") == names.end()) {
+      continue;
+    }
+    resolver.Refuse(flag, "-a heap maps its own memory. Leave this flag out.");
+  }
+  std::uint64_t threads = 1;
+  resolver.Number("--threads", flags.threads, 1, threads, kMostThreads);
+  options.threads = static_cast<unsigned>(threads);
+  if (threads == 1) return;
+  for (const AllocatorInfo& allocator : AllAllocators()) {
+    const auto& names = options.allocators;
+    if (allocator.thread_safe ||
+        std::find(names.begin(), names.end(), allocator.name) == names.end()) {
+      continue;
+    }
+    resolver.Refuse("--threads", absl::StrCat("'", std::string(allocator.name),
+                                              "' is for one thread at a time. Give -a heap."));
+  }
+  if (app.count("--timing") == 0) options.time_ops = false;
+  if (options.time_ops) {
+    resolver.Refuse("--timing", "several threads are timed together only. Give batch or none.");
+  }
+  if (app.count("--cpu") > 0 && options.cpu) {
+    resolver.Refuse("--cpu", "several threads are not pinned. Leave this flag out.");
+  }
+  options.cpu.reset();
+}
+
 // Every flag with the value that was used, for the environment file.
 KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
   KeyValues config;
@@ -106,6 +141,7 @@ KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
         option->count() > 0 ? absl::StrJoin(option->results(), ",") : option->get_default_str();
     const bool is_flag = option->get_expected_max() == 0;
     if (is_flag && option->count() == 0) value = name == "verify" ? "true" : "false";
+    if (name == "timing" && options.time_batches && !options.time_ops) value = "batch";
     if (name == "seed") value = std::to_string(options.seed);
     config.emplace_back(name, value);
   }
@@ -150,6 +186,9 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   }
   list("-a,--allocator", flags.allocators, "allocators", "What", "NAME,...")->delimiter(',');
   list("-l,--layout", flags.layouts, "address-space layouts", "What", "NAME,...")->delimiter(',');
+  text("--cache", flags.cache,
+       "page caches for requests below 16 pages: none, or per-cpu, by the @CPU of a record", "What",
+       "MODE");
   text("--memory", flags.memory, "the heap's own pages: simulate, reserve, commit or touch", "What",
        "MODE");
   text("--place", flags.place, "where they lie: auto, or exact (at the layout's addresses)", "What",
@@ -168,6 +207,9 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
 
   text("--timing", flags.timing, "batch, op, both or none (exact metrics only)", "Time", "MODE");
   text("--batch", flags.batch, "operations timed together, or auto", "Time", "N");
+  text("--threads", flags.threads,
+       "threads at work on one heap (-a heap), each with the program of a seed of its own", "Time",
+       "N");
   text("--percentiles", flags.percentiles, "of operations timed one by one", "Time", "LIST");
 
   text("--cpu", flags.cpu, "pin repetitions to a CPU: a number, auto or none", "Machine", "N");
@@ -229,6 +271,13 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Names("allocator", flags.allocators, allocators, options.allocators);
   resolver.Names("layout", flags.layouts, LayoutNames(), options.layouts);
   options.layouts_named = app.count("--layout") > 0;
+  resolver.Pick("--cache", flags.cache, kCache, options.per_cpu_caches);
+  for (const std::string& allocator : options.allocators) {
+    if (!options.per_cpu_caches || allocator == "radix") continue;
+    resolver.Refuse(
+        "--cache", absl::StrCat("per-cpu puts the library's page caches before radix; '", allocator,
+                                "' is used as it is. Give it with -a radix only."));
+  }
   resolver.Pick("--memory", flags.memory, kMemory, options.memory);
   resolver.Pick("--place", flags.place, kPlace, options.place_exact);
   resolver.Seed("--seed", flags.seed, options.seed);
@@ -258,6 +307,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Percentiles("--percentiles", flags.percentiles, options.percentiles);
 
   resolver.Cpu("--cpu", flags.cpu, options.cpu);
+  ResolveThreads(resolver, app, flags, options);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);
   options.prefault = flags.prefault;
   if (flags.prefault && options.memory != HeapMemory::kCommit &&

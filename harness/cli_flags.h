@@ -19,8 +19,10 @@ struct MeasureFlags {
   std::vector<std::string> layouts{"linux-amd64", "linux-386"};
   std::vector<std::string> params;
   std::string heap, ops, max_time, out, hist_dir, record, label;
-  std::string memory = "commit", place = "auto", seed = "1", reps = "20", warmup = "1";
+  std::string cache = "none", memory = "commit", place = "auto", seed = "1", reps = "20",
+              warmup = "1";
   std::string isolate = "process", interleave = "abba", timing = "both", batch = "auto";
+  std::string threads = "1";
   std::string percentiles = "50,90,99,99.9", cpu = "auto", thp = "never";
   std::string format = "table", progress = "auto", color = "auto";
   bool prefault = false, strict_env = false, verify = true, force = false, quiet = false;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -99,7 +100,8 @@ absl::Status Measurement::Load() {
   if (!loaded.ok()) return loaded.status();
   all_ = *std::move(loaded);
   for (const Source& source : all_.sources) {
-    if (!options_.verify || source.unjudged_ops == 0) continue;
+    // With caches the model need not search, so that it checks everything.
+    if (!options_.verify || options_.per_cpu_caches || source.unjudged_ops == 0) continue;
     console_.Note(absl::StrCat("note: ", source.Title(), ": the model checks all but the last ",
                                source.unjudged_ops, " operations, which would take it too long"));
   }
@@ -161,6 +163,7 @@ absl::Status Measurement::CheckAll() {
     if (source.workload && source.program.ops.empty() && source.measured_ops > 0) {
       absl::StatusOr<Source> again = LoadWorkload(*source.workload);
       if (!again.ok()) return again.status();
+      again->columns = source.columns;
       source = *std::move(again);
     }
     for (Cell& cell : all_.cells) {
@@ -194,9 +197,14 @@ absl::Status Measurement::CheckCell(Cell& cell) {
   const std::string reason = absl::StrFormat(
       "expected %s, but %s on %s gave %s%s", mismatch.expected, cell.options.allocator,
       cell.options.layout, mismatch.got, at_end ? " after the last operation" : "");
-  return DiffersError(RenderProblem(
-      source.program.PositionOf(op), reason,
-      "Replay with -a reference to see whether the trace or the allocator is wrong."));
+  std::string_view advice =
+      "Replay with -a reference to see whether the trace or the allocator is wrong.";
+  if (cell.options.caches > 0) {
+    advice = "Replay without --cache to see whether the caches or the allocator are wrong.";
+  } else if (cell.options.allocator == "heap") {
+    advice = "Replay with -a radix, and without --threads, to see what is wrong.";
+  }
+  return DiffersError(RenderProblem(source.program.PositionOf(op), reason, advice));
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {

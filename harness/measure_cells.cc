@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -35,9 +36,49 @@ std::string UnusedName(const std::string& name, const std::string& path,
   return absl::StrCat(path, "#", number);
 }
 
+void NoteExpectations(const Console& console, const Source& source, std::string_view where) {
+  const std::vector<Op>& ops = source.program.ops;
+  const auto expects = [](const Op& op) { return op.expect != Expect::kNothing; };
+  if (std::none_of(ops.begin(), ops.end(), expects)) return;
+  console.Note(absl::StrCat("note: ", source.Title(), ": what its records expect is not compared ",
+                            std::string(where)));
+}
+
+// Adds a source, made one for page caches or threads if they are asked for. A workload that cannot
+// run with caches is left out.
+absl::Status AddSource(const MeasureOptions& options, const Console& console, Source source,
+                       Cells& all) {
+  // Rows with and without must be told apart.
+  ParamSet params = source.workload ? source.workload->params : ParamSet{};
+  if (options.per_cpu_caches) {
+    if (const std::optional<std::string> why = MisfitForCaches(source)) {
+      if (!source.workload) return UsageError(*why);
+      console.Note(absl::StrCat("note: skipped with --cache per-cpu: ", *why));
+      return absl::OkStatus();
+    }
+    NoteExpectations(console, source, "with --cache per-cpu: the caches decide where runs lie");
+    params["cache"] = "per-cpu";
+  }
+  if (options.threads > 1) params["threads"] = absl::StrCat(options.threads);
+  source.columns.params = ParamText(params);
+  all.sources.push_back(std::move(source));
+  return absl::OkStatus();
+}
+
 absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const Console& console,
                       std::size_t source_index, Cells& all) {
   const Source& source = all.sources[source_index];
+  const std::vector<std::string>& allocators = options.allocators;
+  bool heap_can = std::find(allocators.begin(), allocators.end(), "heap") != allocators.end();
+  if (heap_can) {
+    if (const std::optional<std::string> why = MisfitForHeap(source)) {
+      if (!source.workload) return UsageError(*why);
+      console.Note(absl::StrCat("note: skipped on heap: ", *why));
+      heap_can = false;
+    } else {
+      NoteExpectations(console, source, "on heap, which decides where runs lie");
+    }
+  }
   for (const std::string& layout : options.layouts) {
     if (const std::optional<std::string> why = Misfit(source, layout)) {
       if (options.layouts_named) return UsageError(*why);
@@ -45,10 +86,12 @@ absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const C
       continue;
     }
     for (const std::string& allocator : options.allocators) {
+      if (allocator == "heap" && !heap_can) continue;
       Cell cell;
       cell.source = source_index;
       cell.options.allocator = allocator;
       cell.options.layout = layout;
+      if (options.per_cpu_caches) cell.options.caches = CachesFor(source.program);
       cell.options.memory = options.memory;
       cell.options.place_exact = options.place_exact;
       cell.options.prefault = options.prefault;
@@ -59,7 +102,16 @@ absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const C
       // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
       cell.options.batch = options.batch.value_or(clock.BatchFor(2));
       cell.options.batches_by_kind = source.kind_block >= clock.BatchFor(2);
-      cell.options.heap_pages = source.heap_pages;
+      cell.options.heap_pages =
+          options.per_cpu_caches ? HeapForCaches(source, layout) : source.heap_pages;
+      if (allocator == "heap") {
+        // It maps its own memory, as much as a workload grows its heap, for each thread.
+        cell.options.memory = HeapMemory::kSimulate;
+        cell.options.threads = options.threads;
+        const bool bounded = source.program.explicit_growth;
+        cell.options.heap_pages =
+            PageCount{bounded ? options.threads * source.heap_pages.raw : std::uint64_t{0}};
+      }
       cell.options.clock = clock.calibration();
       cell.columns = source.columns;
       cell.columns.suite = options.suite;
@@ -109,12 +161,19 @@ absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& cloc
     absl::StatusOr<Source> source = LoadTrace(path);
     if (!source.ok()) return source.status();
     source->columns.workload = UnusedName(source->columns.workload, path, names);
-    all.sources.push_back(*std::move(source));
+    if (absl::Status status = AddSource(options, console, *std::move(source), all); !status.ok()) {
+      return status;
+    }
   }
   for (const WorkloadRequest& request : options.workloads) {
     absl::StatusOr<Source> source = LoadWorkload(request);
     if (!source.ok()) return source.status();
-    all.sources.push_back(*std::move(source));
+    if (absl::Status status = AddSource(options, console, *std::move(source), all); !status.ok()) {
+      return status;
+    }
+  }
+  if (all.sources.empty()) {
+    return UsageError("--cache: none of these workloads can run with page caches. Choose others.");
   }
   std::size_t ops = 0;
   for (std::size_t i = 0; i < all.sources.size(); ++i) {
@@ -125,7 +184,9 @@ absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& cloc
     if (source.workload && all.sources.size() > 1 && ops > kOpsKept) source.ReleaseProgram();
   }
   if (all.cells.empty()) {
-    return UsageError("no layout of the default list holds any of these traces. Name one with -l.");
+    return UsageError(
+        "nothing is left to run: no allocator and layout of those asked for can run any of these "
+        "traces and workloads. Name others with -a and -l.");
   }
   if (options.time_batches || options.time_ops) {
     absl::Status status = RefuseTooManyRuns(options, all.cells.size());

@@ -38,7 +38,7 @@ void AddLoadedConfig(const MeasureOptions& options, const Cells& cells, KeyValue
   std::set<std::uint64_t> ops;
   bool traces = false;
   for (const Source& source : cells.sources) {
-    if (options.verify && source.unjudged_ops > 0) {
+    if (options.verify && !options.per_cpu_caches && source.unjudged_ops > 0) {
       Set(config, absl::StrCat("unverified ", source.Title()),
           absl::StrCat("the last ", source.unjudged_ops, " operations"));
     }

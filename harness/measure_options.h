@@ -26,6 +26,8 @@ struct MeasureOptions {
   std::vector<std::string> allocators;
   std::vector<std::string> layouts;
   bool layouts_named = false;  ///< by the user: then one that does not fit is an error
+  bool per_cpu_caches = false;
+  unsigned threads = 1;
   HeapMemory memory = HeapMemory::kCommit;
   bool place_exact = false;
   // Repeat.

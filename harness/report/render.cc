@@ -164,8 +164,7 @@ class TableBuilder {
         const ResultRow* const row = line.Find("response_ns", stat);
         add(row, Single(line, row, stat));
       }
-      const bool has_rate = batch != nullptr && batch->value && *batch->value > 0;
-      add(nullptr, has_rate ? ThreeDigits(1e3 / *batch->value) : "");
+      add(nullptr, Rate(batch, line.Find("ops_per_s")));
     } else {
       for (const auto& [heading, metric] : kExact) {
         const ResultRow* const row = line.Find(metric);
@@ -177,6 +176,13 @@ class TableBuilder {
     for (const ResultRow* row : shown) status = std::max(status, row->status);
     texts.emplace_back(StatusName(status));
     table_.lines.push_back(std::move(texts));
+  }
+
+  // Only the whole replay has a rate of its own; with several threads it is that of all.
+  static std::string Rate(const ResultRow* batch, const ResultRow* rate) {
+    if (rate != nullptr && rate->value) return ThreeDigits(*rate->value / 1e6);
+    const bool has_time = batch != nullptr && batch->value && *batch->value > 0;
+    return has_time ? ThreeDigits(1e3 / *batch->value) : "";
   }
 
   std::string Single(const Line& line, const ResultRow* row, const std::string& stat) {

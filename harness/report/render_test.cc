@@ -100,6 +100,16 @@ TEST(RenderMarkdown, EscapesWhatWouldBreakTheTable) {
   EXPECT_THAT(Render(report, Format::kMarkdown), HasSubstr("| sizes=1\\|2 |"));
 }
 
+// With several threads it is not one over the time.
+TEST(RenderTable, ShowsTheRateOfTheReplayWhereThereIsOne) {
+  RunReport report = ReportWithStep(10);
+  AddTime(report, Cell("heap", "threads=4"), "all", 500);
+  ResultRow rate = MakeRow(Cell("heap", "threads=4"), "all", "ops_per_s", 8e6);
+  rate.stat = "fastest_quarter";
+  report.rows.push_back(rate);
+  EXPECT_THAT(Render(report, Format::kTable), HasSubstr("500 ns    8.00  ok"));
+}
+
 TEST(RenderTable, LeavesOutColumnsAndLegendsThatNothingNeeds) {
   RunReport report = ReportWithStep(10);
   AddTime(report, Cell("radix"), "all", 5);

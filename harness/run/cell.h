@@ -49,6 +49,8 @@ RowOp RowOpOf(OpKind kind);
 struct CellOptions {
   std::string allocator;
   std::string layout;
+  unsigned caches = 0;   ///< page caches, by processor; 0: every request goes to the allocator
+  unsigned threads = 1;  ///< each runs a program; above 1 for `heap` only
   HeapMemory memory = HeapMemory::kCommit;
   bool place_exact = false;  ///< map the heap at the layout's own addresses
   bool prefault = false;     ///< write to the whole heap before the clock starts
@@ -58,7 +60,9 @@ struct CellOptions {
   bool time_ops = false;
   std::uint64_t batch = 1;       ///< ops in a timed batch
   bool batches_by_kind = false;  ///< cut batches where the kind changes, and report each kind
-  PageCount heap_pages;          ///< extent of the heap above the heap base, all growth included
+  /// Extent of the heap above the heap base, all growth included. 0: not known, and no memory is
+  /// mapped for it.
+  PageCount heap_pages;
   ClockCalibration clock;
 };
 
@@ -73,10 +77,10 @@ struct TreeWork {
 
 /// What the checked, counted, untimed pass found.
 struct CheckedResult {
-  std::uint64_t result_hash = 0;
-  std::optional<Mismatch> mismatch;  ///< if set, the rest says nothing
-  std::uint64_t metadata_bytes = 0;  ///< committed at the end
-  std::optional<TreeWork> work;      ///< nothing for allocators without a tree
+  std::optional<std::uint64_t> result_hash;  ///< nothing where places are not deterministic
+  std::optional<Mismatch> mismatch;          ///< if set, the rest says nothing
+  std::uint64_t metadata_bytes = 0;          ///< committed at the end
+  std::optional<TreeWork> work;              ///< nothing for allocators without a tree
 
   friend bool operator==(const CheckedResult&, const CheckedResult&) = default;
 };
@@ -103,8 +107,8 @@ struct RegionCosts {
 
 /// What one timed repetition measured.
 struct TimedResult {
-  std::uint64_t result_hash = 0;
-  std::vector<BatchTimes> batches;  ///< empty: not timed in batches; else kAll comes first
+  std::optional<std::uint64_t> result_hash;  ///< nothing where places are not deterministic
+  std::vector<BatchTimes> batches;           ///< empty: not timed in batches; else kAll comes first
   RegionCosts batch_costs;
   /// By how much the resident memory grew, from before the allocator was made to the end of the
   /// batch pass (or of the op pass, where that is the only one).

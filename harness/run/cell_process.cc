@@ -16,7 +16,9 @@ namespace {
 absl::StatusOr<TimedResult> ExecuteWorkload(const WorkloadCell& cell) {
   OrProblem<Program> program = MakeWorkload(cell.workload);
   if (!program.ok()) return absl::InternalError(program.error().sentence);
-  return ExecuteTimed(cell.options, program.value());
+  const auto others = ProgramsOfOtherThreads(cell.workload, cell.options.threads);
+  if (!others.ok()) return absl::InternalError(others.error().sentence);
+  return ExecuteTimed(cell.options, program.value(), others.value());
 }
 
 std::string EncodeResult(const absl::StatusOr<TimedResult>& result) {
@@ -39,8 +41,11 @@ std::string Guarded(Work work) {
 
 absl::StatusOr<CheckedResult> RunChecked(Isolation isolation, const CellOptions& options,
                                          const Source& source, bool verify) {
-  const auto execute = [&] {
-    return ExecuteChecked(options, source.program, source.judgement, verify);
+  const auto execute = [&]() -> absl::StatusOr<CheckedResult> {
+    if (!source.workload) return ExecuteChecked(options, source.program, source.judgement, verify);
+    const auto others = ProgramsOfOtherThreads(*source.workload, options.threads);
+    if (!others.ok()) return absl::InternalError(others.error().sentence);
+    return ExecuteChecked(options, source.program, source.judgement, verify, others.value());
   };
   if (isolation == Isolation::kNone) return execute();
   const absl::StatusOr<std::string> text = RunForked([&] {

@@ -55,7 +55,9 @@ double TotalNs(std::span<const Histogram> histograms, double ns_per_tick) {
 
 }  // namespace
 
-std::string HashText(std::uint64_t hash) { return absl::StrFormat("%016x", hash); }
+std::string HashText(std::optional<std::uint64_t> hash) {
+  return hash ? absl::StrFormat("%016x", *hash) : "";
+}
 
 std::vector<ResultRow> CheckedRows(const CellColumns& cell, RepetitionPlace place,
                                    const CheckedResult& result, std::uint64_t ops) {
@@ -102,7 +104,7 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
   }
   if (!result.batches.empty() && result.batches.front().ns > 0) {
     const BatchTimes& all = result.batches.front();
-    ResultRow row = MakeRow(cell, RowOpName(all.op), "ops_per_s", 1e9 / all.ns);
+    ResultRow row = MakeRow(cell, RowOpName(all.op), "ops_per_s", options.threads * 1e9 / all.ns);
     Place(row, place);
     row.n = all.ops;
     row.status = status;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "harness/report/histogram.h"
@@ -49,7 +51,7 @@ class PooledTimes {
   std::string result_hash_;
 };
 
-/// A result hash as it stands in a row.
-std::string HashText(std::uint64_t hash);
+/// A result hash as it stands in a row; empty if there is none.
+std::string HashText(std::optional<std::uint64_t> hash);
 
 }  // namespace pagealloc::bench

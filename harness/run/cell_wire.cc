@@ -1,5 +1,6 @@
 #include "harness/run/cell_wire.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,6 +51,8 @@ WorkloadRequest ReadWorkload(WireReader& in) {
 void WriteOptions(WireWriter& out, const CellOptions& options) {
   out.Text("allocator", options.allocator);
   out.Text("layout", options.layout);
+  out.Number("caches", options.caches);
+  out.Number("threads", options.threads);
   out.Number("memory", static_cast<std::uint64_t>(options.memory));
   out.Number("place_exact", options.place_exact ? 1 : 0);
   out.Number("prefault", options.prefault ? 1 : 0);
@@ -72,6 +75,8 @@ CellOptions ReadOptions(WireReader& in) {
   CellOptions options;
   options.allocator = in.Text("allocator");
   options.layout = in.Text("layout");
+  options.caches = static_cast<unsigned>(in.Below("caches", kMostCpus));
+  options.threads = static_cast<unsigned>(in.Below("threads", kMostCpus));
   options.memory = ReadEnum(in, "memory", HeapMemory::kTouch);
   options.place_exact = in.Flag("place_exact");
   options.prefault = in.Flag("prefault");
@@ -89,6 +94,16 @@ CellOptions ReadOptions(WireReader& in) {
   options.clock.pair_ns = in.Real("pair_ns");
   options.clock.empty_ns = in.Real("empty_ns");
   return options;
+}
+
+void WriteHash(WireWriter& out, std::optional<std::uint64_t> hash) {
+  out.Number("hashed", hash ? 1 : 0);
+  if (hash) out.Number("result_hash", *hash);
+}
+
+std::optional<std::uint64_t> ReadHash(WireReader& in) {
+  if (!in.Flag("hashed")) return std::nullopt;
+  return in.Number("result_hash");
 }
 
 void WriteCosts(WireWriter& out, const RegionCosts& costs) {
@@ -155,7 +170,7 @@ absl::StatusOr<WorkloadCell> DecodeWorkloadCell(std::string_view text) {
 
 std::string EncodeTimed(const TimedResult& result) {
   WireWriter out("timed");
-  out.Number("result_hash", result.result_hash);
+  WriteHash(out, result.result_hash);
   out.Number("batches", result.batches.size());
   for (const BatchTimes& batch : result.batches) {
     out.Number("op", static_cast<std::uint64_t>(batch.op));
@@ -176,7 +191,7 @@ absl::StatusOr<TimedResult> DecodeTimed(std::string_view text) {
   WireReader in(text);
   if (absl::Status status = Unwrap(in, "timed"); !status.ok()) return status;
   TimedResult result;
-  result.result_hash = in.Number("result_hash");
+  result.result_hash = ReadHash(in);
   const std::uint64_t batches = in.Below("batches", kMostRepeats);
   for (std::uint64_t i = 0; i < batches && in.error().empty(); ++i) {
     BatchTimes batch;
@@ -198,7 +213,7 @@ absl::StatusOr<TimedResult> DecodeTimed(std::string_view text) {
 
 std::string EncodeChecked(const CheckedResult& result) {
   WireWriter out("checked");
-  out.Number("result_hash", result.result_hash);
+  WriteHash(out, result.result_hash);
   out.Number("mismatch", result.mismatch ? 1 : 0);
   if (result.mismatch) {
     out.Number("op", result.mismatch->op);
@@ -219,7 +234,7 @@ absl::StatusOr<CheckedResult> DecodeChecked(std::string_view text) {
   WireReader in(text);
   if (absl::Status status = Unwrap(in, "checked"); !status.ok()) return status;
   CheckedResult result;
-  result.result_hash = in.Number("result_hash");
+  result.result_hash = ReadHash(in);
   if (in.Flag("mismatch")) {
     result.mismatch.emplace();
     result.mismatch->op = static_cast<std::size_t>(in.Number("op"));

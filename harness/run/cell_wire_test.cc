@@ -21,6 +21,8 @@ WorkloadCell SomeCell() {
   cell.workload.smoke = true;
   cell.options.allocator = "radix";
   cell.options.layout = "linux-386";
+  cell.options.caches = 16;
+  cell.options.threads = 3;
   cell.options.memory = HeapMemory::kTouch;
   cell.options.place_exact = true;
   cell.options.huge_pages = HugePageMode::kAlways;
@@ -74,7 +76,7 @@ TEST(CellWire, TimesComeBackAsTheyWereToTheLastBit) {
 }
 
 TEST(CellWire, CheckedResultComesBackAsItWas) {
-  for (CheckedResult result : {SomeCheck(), CheckedResult{}}) {
+  for (const CheckedResult& result : {SomeCheck(), CheckedResult{}}) {
     const absl::StatusOr<CheckedResult> back = DecodeChecked(EncodeChecked(result));
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(*back, result);

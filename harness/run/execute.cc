@@ -35,8 +35,18 @@ absl::Status PrepareProcess(const CellOptions& options) {
 }
 
 absl::Status UnknownAllocator(const CellOptions& options) {
-  return absl::InternalError(
-      absl::StrCat("no allocator '", options.allocator, "' or layout '", options.layout, "'"));
+  return absl::InternalError(absl::StrCat("no allocator '", options.allocator, "' or layout '",
+                                          options.layout, "', or no ", options.caches,
+                                          " caches for it"));
+}
+
+// One for each thread.
+std::vector<const Program*> ProgramsOf(const CellOptions& options, const Program& program,
+                                       std::span<const Program> others) {
+  PA_EXPECT(others.empty() || others.size() + 1 == options.threads, others.size(), options.threads);
+  std::vector<const Program*> programs(options.threads, &program);
+  for (std::size_t i = 0; i < others.size(); ++i) programs[i + 1] = &others[i];
+  return programs;
 }
 
 }  // namespace
@@ -44,6 +54,7 @@ absl::Status UnknownAllocator(const CellOptions& options) {
 const std::vector<AllocatorInfo>& AllAllocators() {
   static const std::vector<AllocatorInfo> kAllocators{
       {"radix", "the library: a radix tree of packed summaries over bitmaps"},
+      {"heap", "the library's front end: threads, page caches, growth, real memory", true},
       {"reference", "the naive model: a byte a page, linear first fit; slow, and plainly right"},
   };
   return kAllocators;
@@ -66,11 +77,16 @@ absl::Status PassesDiffer(const CellOptions& options) {
 }
 
 absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const Program& program,
-                                             const Judgement& judgement, bool verify) {
+                                             const Judgement& judgement, bool verify,
+                                             std::span<const Program> others) {
   PA_EXPECT(judgement.outcomes.size() == program.ops.size());
   if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
   absl::StatusOr<CheckedResult> result = UnknownAllocator(options);
-  if (options.allocator == "radix") {
+  if (options.allocator == "heap") {
+    CheckHeap(options, ProgramsOf(options, program, others), result);
+  } else if (options.caches > 0) {
+    if (options.allocator == "radix") CheckCaches(options, program, judgement, verify, result);
+  } else if (options.allocator == "radix") {
     CheckRadix(options, program, judgement, verify, result);
   } else if (options.allocator == "reference") {
     CheckReference(options, program, judgement, verify, result);
@@ -78,10 +94,15 @@ absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const P
   return result;
 }
 
-absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Program& program) {
+absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Program& program,
+                                         std::span<const Program> others) {
   if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
   absl::StatusOr<TimedResult> result = UnknownAllocator(options);
-  if (options.allocator == "radix") {
+  if (options.allocator == "heap") {
+    TimeHeap(options, ProgramsOf(options, program, others), result);
+  } else if (options.caches > 0) {
+    if (options.allocator == "radix") TimeCaches(options, program, result);
+  } else if (options.allocator == "radix") {
     TimeRadix(options, program, result);
   } else if (options.allocator == "reference") {
     TimeReference(options, program, result);

@@ -7,6 +7,7 @@
 /// refuses memory or the CPU; Internal when an allocator places differently in two passes.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,18 +22,24 @@ namespace pagealloc::bench {
 struct AllocatorInfo {
   std::string_view name;
   std::string_view sentence;  ///< for `list allocators`
+  bool thread_safe = false;   ///< may be given with --threads
 };
 /// Every allocator that `-a` takes, in the order of the documentation.
 const std::vector<AllocatorInfo>& AllAllocators();
 
 /// Executes everything untimed, comparing each result with what the trace expects and, if `verify`,
 /// with the model; at the end the statistics too. Counts the work of the measured operations.
+/// `heap` is checked without the model: no page has two holders, and none is lost.
 ///
 /// @param judgement  of this program (contract).
+/// @param others     programs of the threads but the first; empty: all run `program`.
 absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const Program& program,
-                                             const Judgement& judgement, bool verify);
+                                             const Judgement& judgement, bool verify,
+                                             std::span<const Program> others = {});
 
-/// One repetition: the passes that the options ask for, each from the same initial state.
-absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Program& program);
+/// One repetition: the passes that the options ask for, each from the same initial state. Several
+/// threads are timed together, from the first start to the last end, as one batch.
+absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Program& program,
+                                         std::span<const Program> others = {});
 
 }  // namespace pagealloc::bench

@@ -48,6 +48,20 @@ std::vector<Batch> TimeEmptyLoop(const Program& program, HeapState& runs, const 
   return fastest;
 }
 
+/// Where a subject places otherwise than the model, growth on demand may not leave the window,
+/// whether there is one or not: every pass grows alike.
+template <Layout L, Subject S>
+void LimitGrowth(const CellOptions& options, Runner<L, S>& runner) {
+  if constexpr (!kPlacesAsModel<S>) runner.set_extent(options.heap_pages);
+}
+
+/// Nothing where the operating system has a say in the places.
+template <Layout L, Subject S>
+std::optional<std::uint64_t> HashOf(const Runner<L, S>& runner) {
+  if constexpr (kMapsItsMemory<S>) return std::nullopt;
+  return runner.result_hash();
+}
+
 template <Layout L, Subject S>
 absl::Status TimeBatchPass(const CellOptions& options, const Program& program, HeapState& runs,
                            const Clock& clock, TimedResult& result) {
@@ -63,13 +77,14 @@ absl::Status TimeBatchPass(const CellOptions& options, const Program& program, H
     const std::uint64_t longest = std::min<std::uint64_t>(options.batch, program.ops.size());
     Runner<L, S> runner(stage->subject(), program, runs, window,
                         options.memory == HeapMemory::kTouch && window != nullptr, longest);
+    LimitGrowth(options, runner);
     if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
     RegionMeter meter;
     runner.set_meter(&meter);
     if (!runner.TimeBatches(clock, batches)) return RefusedMemory(options, runner.failure());
     result.batch_costs = meter.Stop();
     result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
-    result.result_hash = runner.result_hash();
+    result.result_hash = HashOf(runner);
   }
   const std::vector<Batch> empty = TimeEmptyLoop<L>(program, runs, clock, batches);
   result.batches = SumUpBatches(program, clock, batches, empty, options.batches_by_kind);
@@ -89,6 +104,7 @@ absl::Status TimeOpPass(const CellOptions& options, const Program& program, Heap
     HeapWindow* const window = stage->committed_window(options);
     Runner<L, S> runner(stage->subject(), program, runs, window,
                         options.memory == HeapMemory::kTouch && window != nullptr, 1);
+    LimitGrowth(options, runner);
     if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
     RegionMeter meter;
     runner.set_meter(&meter);
@@ -96,8 +112,8 @@ absl::Status TimeOpPass(const CellOptions& options, const Program& program, Heap
     result.op_costs = meter.Stop();
     if (!options.time_batches) {
       result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
-      result.result_hash = runner.result_hash();
-    } else if (result.result_hash != runner.result_hash()) {
+      result.result_hash = HashOf(runner);
+    } else if (result.result_hash != HashOf(runner)) {
       return PassesDiffer(options);
     }
   }
@@ -140,6 +156,55 @@ std::optional<TreeWork> WorkOf(const S& subject) {
   }
 }
 
+/// Checks a pass over a program, in parts, against what the model says of it.
+template <Layout L, Subject S>
+class PassCheck {
+ public:
+  /// @param verify  false: only against what the trace expects, if the subject places as the model.
+  PassCheck(const Program& program, const Judgement& judgement, bool verify)
+      : program_(program), verify_(verify), model_(&judgement) {
+    if (!verify) return;
+    if constexpr (!kPlacesAsModel<S>) {
+      places_.emplace(program.chunk_pages);
+    } else if (program.FirstOf({OpKind::kScavenge}) != nullptr) {
+      auto judged = Judge(
+          program, {.max_ops = judgement.judged, .scavenged_chunk = Geometry<L>::kChunkPages});
+      PA_EXPECT(judged.ok());
+      of_this_layout_ = std::move(judged).value();
+      model_ = &*of_this_layout_;
+    }
+  }
+
+  /// Runner::Check for ops [begin, end); the parts follow one another from 0.
+  [[nodiscard]] bool Run(Runner<L, S>& runner, std::size_t begin, std::size_t end,
+                         std::optional<Mismatch>& mismatch) {
+    if constexpr (kPlacesAsModel<S>) {
+      return runner.Check(begin, end, verify_ ? model_ : nullptr, mismatch);
+    } else {
+      return runner.CheckPlaces(begin, end, places_ ? &*places_ : nullptr, mismatch);
+    }
+  }
+
+  /// Compares the pages by state after the last operation.
+  std::optional<Mismatch> End(S& subject) {
+    if (!verify_) return std::nullopt;
+    if constexpr (!kPlacesAsModel<S>) {
+      subject.FlushCaches();
+      return places_->CheckEnd(program_.ops.size(), subject.stats());
+    } else {
+      if (model_->judged != program_.ops.size()) return std::nullopt;
+      return CheckStatistics(program_.ops.size(), subject.stats(), *model_);
+    }
+  }
+
+ private:
+  const Program& program_;
+  const bool verify_;
+  const Judgement* model_;
+  std::optional<Judgement> of_this_layout_;  ///< what is scavenged depends on it
+  std::optional<PlaceCheck> places_;
+};
+
 template <Layout L, Subject S>
 absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Program& program,
                                                const Judgement& judgement, bool verify) {
@@ -152,22 +217,15 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
   }
   HeapState runs(program.id_count);
   Runner<L, S> runner(stage->subject(), program, runs, nullptr, false, 0);
-  const Judgement* model = verify ? &judgement : nullptr;
-  std::optional<Judgement> of_this_layout;
-  if (verify && program.FirstOf({OpKind::kScavenge}) != nullptr) {
-    auto judged =
-        Judge(program, {.max_ops = judgement.judged, .scavenged_chunk = Geometry<L>::kChunkPages});
-    PA_EXPECT(judged.ok());
-    of_this_layout = std::move(judged).value();
-    model = &*of_this_layout;
-  }
+  LimitGrowth(options, runner);
+  PassCheck<L, S> check(program, judgement, verify);
   CheckedResult result;
-  if (!runner.Check(0, program.measured_from, model, result.mismatch)) {
+  if (!check.Run(runner, 0, program.measured_from, result.mismatch)) {
     return RefusedMemory(options, runner.failure());
   }
   if (result.mismatch) return result;
   const std::optional<TreeWork> before = WorkOf(stage->subject());
-  if (!runner.Check(program.measured_from, program.ops.size(), model, result.mismatch)) {
+  if (!check.Run(runner, program.measured_from, program.ops.size(), result.mismatch)) {
     return RefusedMemory(options, runner.failure());
   }
   if (result.mismatch) return result;
@@ -177,11 +235,9 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
     result.work->summary_visits -= before->summary_visits;
     result.work->summary_updates -= before->summary_updates;
   }
-  if (verify && judgement.judged == program.ops.size()) {
-    result.mismatch = CheckStatistics(program.ops.size(), stage->subject().stats(), *model);
-  }
+  result.mismatch = check.End(stage->subject());
   result.metadata_bytes = stage->subject().metadata().committed.raw;
-  result.result_hash = runner.result_hash();
+  result.result_hash = HashOf(runner);
   return result;
 }
 

@@ -3,6 +3,8 @@
 /// `result` stays as it is when there is no layout of the name in `options`.
 #pragma once
 
+#include <span>
+
 #include "absl/status/statusor.h"
 #include "harness/run/cell.h"
 #include "harness/trace/judge.h"
@@ -15,9 +17,21 @@ void CheckRadix(const CellOptions& options, const Program& program, const Judgem
 void TimeRadix(const CellOptions& options, const Program& program,
                absl::StatusOr<TimedResult>& result);
 
+/// The library's page caches on the radix tree.
+void CheckCaches(const CellOptions& options, const Program& program, const Judgement& judgement,
+                 bool verify, absl::StatusOr<CheckedResult>& result);
+void TimeCaches(const CellOptions& options, const Program& program,
+                absl::StatusOr<TimedResult>& result);
+
 void CheckReference(const CellOptions& options, const Program& program, const Judgement& judgement,
                     bool verify, absl::StatusOr<CheckedResult>& result);
 void TimeReference(const CellOptions& options, const Program& program,
                    absl::StatusOr<TimedResult>& result);
+
+/// The library's front end, with a thread for each program; at least one (contract).
+void CheckHeap(const CellOptions& options, std::span<const Program* const> programs,
+               absl::StatusOr<CheckedResult>& result);
+void TimeHeap(const CellOptions& options, std::span<const Program* const> programs,
+              absl::StatusOr<TimedResult>& result);
 
 }  // namespace pagealloc::bench

@@ -15,6 +15,7 @@
 /// clock has stopped, and the meter of the region pauses meanwhile.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/run/heap_state.h"
+#include "harness/run/place_check.h"
 #include "harness/run/region_meter.h"
 #include "harness/run/result_check.h"
 #include "harness/run/subject.h"
@@ -66,6 +68,12 @@ class Runner {
 
   /// From now on `meter`, which outlives the runner, is paused while pages are touched.
   void set_meter(RegionMeter* meter) { meter_ = meter; }
+
+  /// Growth on demand ends `pages` above the heap base, where that is below the layout's end. For
+  /// a subject that places otherwise than the judge, who saw where the heap ends.
+  void set_extent(PageCount pages) {
+    demand_limit_ = std::min(PageOf(TraceOffset{pages.raw}), Geometry<L>::kHeapEnd);
+  }
 
   /// Executes the set-up operations, untimed.
   ///
@@ -138,6 +146,25 @@ class Runner {
     return true;
   }
 
+  /// The same for a subject that chooses its places itself: each is checked, not compared.
+  ///
+  /// @param check  has seen the operations before `begin`; null: the program is only executed.
+  [[nodiscard]] bool CheckPlaces(std::size_t begin, std::size_t end, PlaceCheck* check,
+                                 std::optional<Mismatch>& mismatch) {
+    for (std::size_t i = begin; i < end && !mismatch; ++i) {
+      const Op& op = ops_[i];
+      const PageRange held = op.kind == OpKind::kFree ? runs_.Get(op.id) : PageRange{};
+      const PageOffset end_before = demand_end_;
+      Outcome result;
+      if (!Step(op, hash_, result)) return false;
+      TouchNew();
+      if (check == nullptr) continue;
+      if (demand_end_ != end_before) check->Grew(PlacesOf({end_before, demand_end_}));
+      mismatch = check->Check(op, i, result, held.empty() ? held : PlacesOf(held));
+    }
+    return true;
+  }
+
   /// A hash of every place returned so far.
   [[nodiscard]] std::uint64_t result_hash() const { return hash_; }
   /// What the operating system refused, after one of the above returned false.
@@ -158,6 +185,9 @@ class Runner {
   static std::uint64_t PlaceOf(PageOffset page) {
     return page.raw - Geometry<L>::kHeapBasePage.raw;
   }
+  static PageRange PlacesOf(PageRange pages) {
+    return {PageOffset{PlaceOf(pages.begin)}, PageOffset{PlaceOf(pages.end)}};
+  }
   static std::uint64_t Mix(std::uint64_t hash, std::uint64_t value) {
     return (std::rotl(hash, 23) ^ value) * 0x9e3779b97f4a7c15;
   }
@@ -166,9 +196,10 @@ class Runner {
   [[gnu::always_inline]] bool Step(const Op& op, std::uint64_t& hash, Outcome& result) {
     switch (op.kind) {
       case OpKind::kAllocate: {
-        std::optional<Allocation> got = subject_.Allocate(op.count);
+        std::optional<Allocation> got = AllocateFor(subject_, op);
         if (!got) [[unlikely]] {
-          if (GrowOnDemand(op.count)) got = subject_.Allocate(op.count);
+          if constexpr (kMapsItsMemory<S>) failure_ = subject_.refusal();
+          if (failure_.ok() && GrowOnDemand(op.count)) got = subject_.Allocate(op.count);
           if (!failure_.ok()) return false;
         }
         result.first = Outcome::kNone;
@@ -177,13 +208,22 @@ class Runner {
           result.first = PlaceOf(got->first);
           result.scavenged = got->scavenged.raw;
           Remember({got->first, op.count, kEveryPage});
+        } else if constexpr (!kPlacesAsModel<S>) {
+          runs_.Set(op.id, PageRange{});
         }
         hash = Mix(hash, result.first);
         return true;
       }
-      case OpKind::kFree:
-        subject_.Free(runs_.Get(op.id));
+      case OpKind::kFree: {
+        const PageRange pages = runs_.Get(op.id);
+        if constexpr (!kPlacesAsModel<S>) {
+          // There was no room for it here; there was in the model, so that the program frees it.
+          if (pages.empty()) [[unlikely]]
+            return true;
+        }
+        subject_.Free(pages);
         return true;
+      }
       case OpKind::kFreeRange:
         subject_.Free(PageRange::Of(PageOf(op.at), op.count));
         return true;
@@ -259,7 +299,7 @@ class Runner {
     const std::uint64_t chunk = program_.chunk_pages.raw;
     const PageCount pages{(want.raw + chunk - 1) / chunk * chunk};
     // A subject that places worse than first fit could need more than the judge saw.
-    if (demand_end_.raw + pages.raw > Geometry<L>::kHeapEnd.raw) return false;
+    if (demand_end_.raw + pages.raw > demand_limit_.raw) return false;
     const PageRange added = PageRange::Of(demand_end_, pages);
     demand_end_ = added.end;
     return Grow(added);
@@ -293,6 +333,7 @@ class Runner {
   std::size_t touched_count_ = 0;
   std::uint64_t hash_ = 0;
   PageOffset demand_end_ = Geometry<L>::kHeapBasePage;  ///< where growth on demand continues
+  PageOffset demand_limit_ = Geometry<L>::kHeapEnd;     ///< and where it ends at the latest
   OsStatus failure_ = OsStatus::Ok();
   std::vector<Touched> touched_;
 };

@@ -2,15 +2,19 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "harness/base/source_position.h"
+#include "harness/run/place_check.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 #include "harness/trace/trace_file.h"
 #include "pagealloc/contract.h"
+#include "pagealloc/heap_caches.h"
 #include "pagealloc/layout.h"
 
 namespace pagealloc::bench {
@@ -103,6 +107,65 @@ std::optional<std::string> Misfit(const Source& source, std::string_view layout)
   PA_EXPECT(found);
   if (!misfit) return std::nullopt;
   return misfit->Message();
+}
+
+std::optional<std::string> MisfitForCaches(const Source& source) {
+  // Before the first allocation nothing has been placed, so that a set-up may take and free ranges.
+  bool placed = false;
+  for (const Op& op : source.program.ops) {
+    placed = placed || op.kind == OpKind::kAllocate;
+    const bool range = op.kind == OpKind::kAllocateRange || op.kind == OpKind::kFreeRange;
+    if (!NamesPages(op.kind) || (range && !placed)) continue;
+    return RenderProblem(
+        source.program.PositionOf(op),
+        "this names pages, and with --cache per-cpu the caches decide where runs lie",
+        "Leave --cache out, or choose a program of allocations and frees.");
+  }
+  return std::nullopt;
+}
+
+unsigned CachesFor(const Program& program) {
+  std::uint32_t highest = 0;
+  for (const Op& op : program.ops) {
+    if (op.kind == OpKind::kAllocate && op.cpu != kNoCpu) highest = std::max(highest, op.cpu);
+  }
+  return std::min(highest, HeapCaches::kMaxCaches - 1) + 1;
+}
+
+std::optional<std::string> MisfitForHeap(const Source& source) {
+  const Program& program = source.program;
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    const OpKind kind = program.ops[i].kind;
+    const bool grows = kind == OpKind::kGrow && !(source.workload && i < program.measured_from);
+    if (!grows && kind != OpKind::kFind && !NamesPages(kind)) continue;
+    return RenderProblem(program.PositionOf(program.ops[i]),
+                         grows ? "-a heap grows by itself, where the operating system has room"
+                               : "-a heap decides where runs lie, and only allocates and frees",
+                         "Choose -a radix, or a program of allocations and frees.");
+  }
+  return std::nullopt;
+}
+
+OrProblem<std::vector<Program>> ProgramsOfOtherThreads(const WorkloadRequest& request,
+                                                       unsigned threads) {
+  std::vector<Program> programs;
+  for (unsigned thread = 1; thread < threads; ++thread) {
+    WorkloadRequest own = request;
+    own.seed += thread * std::uint64_t{0x9e3779b97f4a7c15};
+    OrProblem<Program> program = MakeWorkload(own);
+    if (!program.ok()) return program.error();
+    programs.push_back(std::move(program).value());
+  }
+  return programs;
+}
+
+PageCount HeapForCaches(const Source& source, std::string_view layout) {
+  if (source.program.explicit_growth) return source.heap_pages;
+  PageCount most;
+  const bool found = WithLayout(
+      layout, [&]<Layout L>() { most = Geometry<L>::kHeapEnd - Geometry<L>::kHeapBasePage; });
+  PA_EXPECT(found);
+  return std::min(PageCount{2 * source.heap_pages.raw}, most);
 }
 
 }  // namespace pagealloc::bench

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -49,5 +50,28 @@ absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request);
 ///
 /// @return  why not, as it is printed; nullopt if it may.
 std::optional<std::string> Misfit(const Source& source, std::string_view layout);
+
+/// Whether a program means the same wherever its runs lie, as it must with page caches.
+///
+/// @return  the first record that names pages after something was placed, as it is printed;
+///          nullopt if there is none.
+std::optional<std::string> MisfitForCaches(const Source& source);
+
+/// How many page caches the processors of a program need: at least 1.
+unsigned CachesFor(const Program& program);
+
+/// Whether `heap` can run a program: it grows by itself and chooses all places. A workload's growth
+/// in its set-up is fine: it says how large the heap may become.
+///
+/// @return  the first record that it cannot run, as it is printed; nullopt if there is none.
+std::optional<std::string> MisfitForHeap(const Source& source);
+
+/// The programs of a workload's threads but the first, each from a seed of its own.
+OrProblem<std::vector<Program>> ProgramsOfOtherThreads(const WorkloadRequest& request,
+                                                       unsigned threads);
+
+/// Extent of the heap for caches, which need more than the judge saw: twice of it, or all of the
+/// layout, where the heap grows on demand.
+PageCount HeapForCaches(const Source& source, std::string_view layout);
 
 }  // namespace pagealloc::bench

@@ -44,6 +44,12 @@ class Stage {
   OsStatus Open(const CellOptions& options) {
     OsMemory& os = options.huge_pages == HugePageMode::kAlways ? static_cast<OsMemory&>(huge_)
                                                                : static_cast<OsMemory&>(plain_);
+    if constexpr (requires { subject_.set_caches(options.caches); }) {
+      subject_.set_caches(options.caches);
+    }
+    if constexpr (requires { subject_.set_limit(options.heap_pages); }) {
+      subject_.set_limit(options.heap_pages);
+    }
     if (const OsStatus status = subject_.Init(os); !status.ok()) return status;
     ReleaseAsJudged(subject_, os);
     has_window_ = options.memory != HeapMemory::kSimulate && options.heap_pages > PageCount{0};

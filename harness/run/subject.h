@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "harness/trace/judge.h"
+#include "harness/trace/op.h"
 #include "pagealloc/os_memory.h"
 #include "pagealloc/page_allocator.h"
 #include "pagealloc/page_cache.h"
@@ -34,6 +35,29 @@ concept Subject = requires(S& subject, const S& constant, OsMemory& os, PageRang
   { constant.metadata() } -> std::convertible_to<MetadataStats>;
 };
 
+/// Whether a subject places every run where the model does: at the lowest address that fits. One
+/// that asks for whom a run is does not.
+template <Subject S>
+inline constexpr bool kPlacesAsModel = !requires(S & subject, PageCount count, unsigned processor) {
+  { subject.Allocate(count, processor) } -> std::same_as<std::optional<Allocation>>;
+};
+
+/// Whether a subject maps the heap itself, and so may be refused memory in an allocation.
+template <Subject S>
+inline constexpr bool kMapsItsMemory = requires(const S& subject) {
+  { subject.refusal() } -> std::same_as<OsStatus>;
+};
+
+/// Allocates what a kAllocate asks for; where it names no processor, for the first one.
+template <Subject S>
+std::optional<Allocation> AllocateFor(S& subject, const Op& op) {
+  if constexpr (kPlacesAsModel<S>) {
+    return subject.Allocate(op.count);
+  } else {
+    return subject.Allocate(op.count, op.cpu == kNoCpu ? 0 : op.cpu);
+  }
+}
+
 /// Makes a subject release memory in the pieces that the judge reckons with; in larger ones where
 /// the operating system's pages are larger.
 template <Subject S>
@@ -41,6 +65,8 @@ void ReleaseAsJudged(S& subject, const OsMemory& os) {
   if constexpr (requires { subject.set_release_units({}); }) {
     const PageCount page{std::max(kReleaseUnit.raw, os.page_size().raw / kPageBytes.raw)};
     subject.set_release_units({page, kReleaseHuge});
+  } else if constexpr (requires { subject.pages(); }) {
+    ReleaseAsJudged(subject.pages(), os);
   }
 }
 
@@ -55,6 +81,8 @@ PageCount ScavengeSubject(S& subject, PageCount target, ScavengeMode mode, Relea
                           OsStatus& status) {
   if constexpr (requires { subject.Scavenge(target, mode); }) {
     return subject.Scavenge(target, mode);
+  } else if constexpr (requires { subject.pages(); }) {
+    return ScavengeSubject(subject.pages(), target, mode, release, status);
   } else {
     NoLock lock;
     const ScavengeResult result =
