@@ -2,6 +2,9 @@
 #include "pagealloc/background_scavenger.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -82,6 +85,16 @@ class SharedHeap : public ::testing::Test {
   std::mutex lock_;
   Scavenger<Allocator, std::mutex> scavenger_{*heap_, window_, lock_};
 };
+
+/// Waits until the thread has looked at the heap and gone to sleep at least once from now on.
+template <class Background>
+bool LooksAgain(const Background& background) {
+  for (int i = 0; i < 2; ++i) {  // the first sleep to end may have begun before
+    const std::uint64_t slept = background.observe().sleep_ns;
+    if (!Eventually([&] { return background.observe().sleep_ns > slept; })) return false;
+  }
+  return true;
+}
 
 using RealHeap = SharedHeap<MmapMemory>;
 using FakeHeap = SharedHeap<testing::FakeMemory>;
@@ -209,6 +222,69 @@ TEST_F(RealHeap, GenerationsBeginByTheClock) {
   ASSERT_TRUE(background.Start().ok());
   EXPECT_TRUE(Eventually([&] { return Stats().scavenged == kPages; }));
   EXPECT_TRUE(Eventually([&] { return background.observe().generations >= 3; }));
+}
+
+// The goal is the highest use of two generations: of the one that is seen to end, and the next.
+TEST_F(RealHeap, HighUseIsKeptForTwoGenerations) {
+  const auto all = Take(kPages.raw);
+  ASSERT_TRUE(all.has_value());
+  Background background(scavenger_,
+                        {.keep_percent = 100, .cpu_share = 1, .idle_ns = kMs, .generation_ns = 0});
+  ASSERT_TRUE(background.Start().ok());
+  ASSERT_TRUE(LooksAgain(background)) << "the thread never sees the high use";
+  GiveBack(*all);
+  ASSERT_TRUE(LooksAgain(background));
+  EXPECT_EQ(background.observe().quanta, 0u) << "before the first generation ends";
+  background.NextGeneration();
+  ASSERT_TRUE(LooksAgain(background));
+  EXPECT_EQ(background.observe().quanta, 0u) << "in the generation after the high use";
+  background.NextGeneration();
+  EXPECT_TRUE(Eventually([&] { return Stats().scavenged == kPages; }));
+}
+
+/// The signals that this thread blocks, as bits.
+std::uint64_t BlockedSignals() {
+  sigset_t mask;
+  EXPECT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &mask), 0);
+  std::uint64_t bits = 0;
+  for (int signal = 1; signal < 64; ++signal) {
+    if (sigismember(&mask, signal) == 1) bits |= std::uint64_t{1} << signal;
+  }
+  return bits;
+}
+
+std::atomic<int> signals_handled{0};
+
+// A signal to the process goes to any thread that does not block it: here nobody else is left.
+TEST_F(RealHeap, ThreadTakesNoSignalsAndTheCallersMaskStays) {
+  signals_handled = 0;
+  struct sigaction count {};
+  struct sigaction before {};
+  count.sa_handler = [](int) { ++signals_handled; };
+  ASSERT_EQ(::sigaction(SIGUSR1, &count, &before), 0);
+  sigset_t none;
+  sigset_t usr1;
+  sigset_t mask;
+  ::sigemptyset(&none);
+  ::sigemptyset(&usr1);
+  ::sigaddset(&usr1, SIGUSR1);
+  ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, &none, &mask), 0);
+  Background background(scavenger_, {.idle_ns = kMs});
+  ASSERT_TRUE(background.Start().ok());
+  EXPECT_EQ(BlockedSignals(), 0u);
+
+  ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &usr1, nullptr), 0);  // after Start(): not inherited
+  ASSERT_EQ(::kill(::getpid(), SIGUSR1), 0);
+  EXPECT_TRUE(LooksAgain(background));  // would have run the handler meanwhile
+  sigset_t pending;
+  ASSERT_EQ(::sigpending(&pending), 0);
+  EXPECT_EQ(sigismember(&pending, SIGUSR1), 1);
+  EXPECT_EQ(signals_handled, 0);
+  const timespec at_once{};
+  EXPECT_EQ(::sigtimedwait(&usr1, nullptr, &at_once), SIGUSR1);
+  background.Stop();
+  ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, &mask, nullptr), 0);
+  ASSERT_EQ(::sigaction(SIGUSR1, &before, nullptr), 0);
 }
 
 TEST_F(RealHeap, WithoutANewGenerationNothingFreedInItIsReleased) {

@@ -9,7 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "pagealloc/break_source.h"
 #include "pagealloc/heap.h"
+#include "pagealloc/sbrk_memory.h"
 #include "testing/gtest/child_process.h"
 #include "testing/heap_access.h"
 #include "testing/invariants.h"
@@ -81,6 +83,58 @@ TEST(ForkSafety, HeapsComeAndGoBetweenForks) {
   EXPECT_EQ(StatusOfChild(use_all), 0);
   heaps.clear();
   EXPECT_EQ(StatusOfChild(use_all), 0);
+}
+
+// The lock of the memory below comes after a heap's, and is not only wanted by heaps that are
+// known: one that begins or ends holds it, too.
+TEST(ForkSafety, ChildUsesAHeapOnTheBreakWhileOthersComeAndGo) {
+  MmapMemory os;
+  EmulatedBreak source;
+  ASSERT_TRUE(source
+                  .Init(os, {.limit = ByteCount{256u << 20},
+                             .page = ByteCount{65536},
+                             .spare = ByteCount{0},
+                             .alignment = ByteCount{4u << 20}})
+                  .ok());
+  SbrkMemory memory(source);
+  const auto heap = std::make_unique<Heap<Wasm126>>();
+  ASSERT_TRUE(heap->Init(memory, {.caches = 1}).ok());
+  std::atomic<bool> stop = false;
+  std::thread others([&] {
+    while (!stop) {
+      const auto other = std::make_unique<Heap<Wasm126>>();
+      EXPECT_TRUE(other->Init(memory, {.caches = 1}).ok());
+      EXPECT_TRUE(other->Allocate(PageCount{1}).ok());
+    }
+  });
+  std::thread growing([&] {
+    while (!stop) {
+      const HeapAllocation got = heap->Allocate(PageCount{64});
+      if (!got.ok()) break;  // the memory is full
+      if (heap->Stats().grown < PageCount{1024}) continue;
+      heap->Free(got.memory, got.pages);
+    }
+  });
+  for (int round = 0; round < 40 && !::testing::Test::HasFailure(); ++round) {
+    EXPECT_EQ(StatusOfChild([&] {
+                const HeapAllocation got = heap->Allocate(PageCount{64});
+                if (!got.ok()) return 1;
+                std::memset(got.memory, 1, HostSize(BytesOf(got.pages).raw));
+                const SbrkStats stats = memory.stats();
+                const auto used = memory.allocator().bloc() - memory.allocator().first();
+                if (stats.live + stats.free + stats.holes !=
+                    ByteCount{static_cast<std::uint64_t>(used)}) {
+                  return 2;
+                }
+                const auto own = std::make_unique<Heap<Wasm126>>();
+                return own->Init(memory).ok() && own->Allocate(PageCount{1}).ok() ? 0 : 3;
+              }),
+              0)
+        << "round " << round;
+  }
+  stop = true;
+  others.join();
+  growing.join();
 }
 
 // A child may make, and end, heaps of its own and the parent's.

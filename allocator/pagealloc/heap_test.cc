@@ -238,6 +238,8 @@ TEST(Heap, AllocateAtTakesExactlyTheFreePlace) {
   EXPECT_TRUE(m.heap->AllocateAt(first, PageCount{1}).no_room());
   EXPECT_TRUE(m.heap->AllocateAt(place + 1, PageCount{1}).no_room());
   EXPECT_TRUE(m.heap->AllocateAt(nullptr, PageCount{1}).no_room());
+  std::byte* const behind = place + 3 * kPageBytes.raw;
+  EXPECT_TRUE(m.heap->AllocateAt(behind, PageCount{~std::uint64_t{0}}).no_room());  // would wrap
   EXPECT_TRUE(m.heap->AllocateAt(first + 3 * kMiB, PageCount{500}).no_room());  // beyond the heap
   m.heap->Free(place, PageCount{3});
   EXPECT_TRUE(m.heap->AllocateAt(place, PageCount{3}).ok());
@@ -263,14 +265,27 @@ TEST(Heap, FreeBatchTakesOneLockWhateverTheOrder) {
 }
 
 TEST(Heap, RandomStartMovesTheHeapAndPadsIt) {
+  using G = Geometry<HostLayout>;
+  constexpr ByteCount kArena = HeapGrowth<HostLayout>::kArena;
   const std::uint64_t seed = 0x9e3779b97f4a7c15;
+  const HeapStart start = HeapStart::Random(seed, kArena, G::kChunkBytes);
+  Mapped<> plain;
+  const std::uint64_t usual = reinterpret_cast<std::uintptr_t>(plain.Take(1));
   Mapped<> a({.random_seed = seed});
   std::byte* const run = a.Take(16);
   const HeapStatistics stats = a.heap->Stats();
   EXPECT_EQ(stats.padding, PageCount{(seed >> 23) % 512});
   EXPECT_EQ(stats.in_use, PageCount{16});
   EXPECT_EQ(stats.grown, stats.in_use + stats.cached + stats.padding + stats.free);
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(run) % (4 * kMiB), BytesOf(stats.padding).raw);
+  const std::uint64_t in_arena =
+      start.skip_chunks.raw * G::kChunkBytes.raw + BytesOf(stats.padding).raw;
+  const std::uint64_t at = reinterpret_cast<std::uintptr_t>(run);
+  EXPECT_EQ(at % kArena.raw, in_arena);
+  // Places are tried a terabyte apart. Sanitizers leave none of them to any heap.
+  constexpr std::uint64_t kTiB = kMiB << 20;
+  if (HeapGrowth<HostLayout>::kWide && usual % kTiB == G::AddressOf(G::kHeapBasePage).raw % kTiB) {
+    EXPECT_EQ((at - usual) % kTiB, start.skip_arenas * kArena.raw + in_arena);
+  }
   // A request for all of a chunk does not fit behind the padding: the heap grows twice.
   Mapped<> b({.random_seed = seed});
   EXPECT_TRUE(b.heap->Allocate(PageCount{512}).ok());

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -209,24 +210,24 @@ TEST(HeapThreads, RandomProgramBesideABackgroundScavenger) {
                             .generation_ns = 20'000'000});
 }
 
-// One page of room and all threads after it: exactly one has it at any time.
+// As many free pages as threads, each of which holds one at the same time: the first cache that is
+// filled takes all of them, so the others find theirs only there.
 TEST(HeapThreads, NoRoomIsExactWhileOthersHoldCaches) {
   MmapMemory os;
   const auto heap = std::make_unique<Heap<>>();
   ASSERT_TRUE(heap->Init(os, {.max_bytes = ByteCount{4u << 20}, .caches = kThreads}).ok());
-  // Half the pages stay; every thread needs a few of the others, which hide in caches.
-  ASSERT_TRUE(heap->Allocate(PageCount{512 - kThreads * 4}).ok());
+  ASSERT_TRUE(heap->Allocate(PageCount{512 - kThreads}).ok());
   std::atomic<std::uint64_t> failures = 0;
+  std::barrier all_at_once(kThreads);
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < kThreads; ++i) {
     threads.emplace_back([&, i] {
-      for (int round = 0; round < 300; ++round) {
+      for (int round = 0; round < 100; ++round) {
         const HeapAllocation got = heap->Allocate(PageCount{1}, i);
-        if (!got.ok()) {
-          ++failures;
-          continue;
-        }
-        heap->Free(got.memory, PageCount{1});
+        if (!got.ok()) ++failures;
+        all_at_once.arrive_and_wait();
+        if (got.ok()) heap->Free(got.memory, PageCount{1});
+        all_at_once.arrive_and_wait();
       }
     });
   }

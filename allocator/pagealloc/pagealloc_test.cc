@@ -78,6 +78,15 @@ TEST(CInterface, AlignedRunsAndBatches) {
   EXPECT_EQ(c.Stats().scavenged, c.Stats().grown);
 }
 
+TEST(CInterface, SeedPadsTheHeap) {
+  pagealloc_options options = PAGEALLOC_OPTIONS_INIT;
+  options.random_seed = std::uint64_t{300} << 23;  // the bits that padding is drawn from
+  CHeap c(options);
+  void* memory = nullptr;
+  ASSERT_EQ(pagealloc_allocate(c.heap, 1, &memory, nullptr), PAGEALLOC_OK);
+  EXPECT_EQ(c.Stats().padding, 300u);
+}
+
 TEST(CInterface, DefaultsWithoutOptionsAndDestroyingNothing) {
   pagealloc_heap* heap = nullptr;
   EXPECT_EQ(pagealloc_create(nullptr, &heap), PAGEALLOC_OK);

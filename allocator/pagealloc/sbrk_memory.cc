@@ -28,6 +28,7 @@ void ExpectWholePages(const std::byte* begin, ByteCount size, ByteCount page) {
 
 OsMemory::Reservation SbrkMemory::Reserve(ByteCount size, std::byte* at) {
   ExpectWholePages(at, size, page_size());
+  if (!forks_.ok()) return {forks_, nullptr};
   const Lock lock(mutex_);
   if (at == nullptr) return allocator_.Allocate(size);
   if (at != allocator_.bloc()) return {{OsCall::kReserve, EEXIST, size}, nullptr};
@@ -68,6 +69,7 @@ OsStatus SbrkMemory::Unreserve(std::byte* begin, ByteCount size) {
 
 OsMemory::Reservation SbrkMemory::ReserveAligned(ByteCount size, ByteCount align) {
   ExpectWholePages(nullptr, size, page_size());
+  if (!forks_.ok()) return {forks_, nullptr};
   const Lock lock(mutex_);
   return allocator_.AllocateAligned(size, align);
 }
@@ -76,5 +78,8 @@ SbrkStats SbrkMemory::stats() const {
   const Lock lock(mutex_);
   return allocator_.stats();
 }
+
+void SbrkMemory::LockForFork() { pthread_mutex_lock(&mutex_); }
+void SbrkMemory::UnlockAfterFork() { pthread_mutex_unlock(&mutex_); }
 
 }  // namespace pagealloc
