@@ -30,7 +30,6 @@ TEST_F(CliResults, ResultsFileHasEveryMetricOfEveryRepetitionAndItsEnvironmentBe
   const Ended ended =
       Bench(Quick({"run", "-w", "find-only", "--smoke", "-l", "linux-amd64", "--reps", "3",
                    "--label", "a,b", "-o", "out.csv", "--format", "csv"}));
-  // The last --reps counts.
   ASSERT_EQ(ended.exit_status, 2) << "a flag twice is refused";
   const Ended once = Bench({"run", "-w", "find-only", "--smoke", "-l", "linux-amd64", "--reps", "3",
                             "--cpu", "none", "--label", "a,b", "-o", "out.csv", "--format", "csv"});

@@ -14,6 +14,7 @@
 #include "testing/gtest/child_process.h"
 #include "testing/heap_access.h"
 #include "testing/invariants.h"
+#include "testing/mapped_memory.h"
 
 namespace pagealloc {
 namespace {
@@ -102,34 +103,20 @@ TEST_F(HeapBackground, LimitCountsPagesInCachesOfIdleProcessors) {
 }
 
 /// Keeps whoever gives memory back waiting, 5 seconds at most.
-class GatedMemory final : public OsMemory {
+class GatedMemory final : public testing::MappedMemory {
  public:
-  using OsMemory::Reserve;
-  [[nodiscard]] ByteCount page_size() const override { return os_.page_size(); }
-  Reservation Reserve(ByteCount size, std::byte* at) override { return os_.Reserve(size, at); }
-  OsStatus Commit(std::byte* begin, ByteCount size) override { return os_.Commit(begin, size); }
   OsStatus Release(std::byte* begin, ByteCount size) override {
     waiting = true;
     for (int i = 0; i < 1000 && !open; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     waited_in_vain = waited_in_vain || !open;
-    return os_.Release(begin, size);
-  }
-  OsStatus Fault(std::byte* begin, ByteCount size) override { return os_.Fault(begin, size); }
-  OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override {
-    return os_.HintHugePages(begin, size, want);
-  }
-  OsStatus Unreserve(std::byte* begin, ByteCount size) override {
-    return os_.Unreserve(begin, size);
+    return MappedMemory::Release(begin, size);
   }
 
   std::atomic<bool> waiting = false;
   std::atomic<bool> open = false;
   std::atomic<bool> waited_in_vain = false;
-
- private:
-  MmapMemory os_;
 };
 
 TEST(HeapBackgroundLocks, OthersAllocateWhileTheSystemTakesMemory) {

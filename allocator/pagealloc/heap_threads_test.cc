@@ -20,6 +20,7 @@
 #include "pagealloc/heap.h"
 #include "testing/heap_access.h"
 #include "testing/invariants.h"
+#include "testing/mapped_memory.h"
 
 namespace pagealloc {
 namespace {
@@ -236,29 +237,15 @@ TEST(HeapThreads, NoRoomIsExactWhileOthersHoldCaches) {
 }
 
 /// Takes its time to give memory back, and says when it is at it.
-class SlowMemory final : public OsMemory {
+class SlowMemory final : public testing::MappedMemory {
  public:
-  using OsMemory::Reserve;
-  [[nodiscard]] ByteCount page_size() const override { return os_.page_size(); }
-  Reservation Reserve(ByteCount size, std::byte* at) override { return os_.Reserve(size, at); }
-  OsStatus Commit(std::byte* begin, ByteCount size) override { return os_.Commit(begin, size); }
   OsStatus Release(std::byte* begin, ByteCount size) override {
     releasing = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    return os_.Release(begin, size);
-  }
-  OsStatus Fault(std::byte* begin, ByteCount size) override { return os_.Fault(begin, size); }
-  OsStatus HintHugePages(std::byte* begin, ByteCount size, HugePages want) override {
-    return os_.HintHugePages(begin, size, want);
-  }
-  OsStatus Unreserve(std::byte* begin, ByteCount size) override {
-    return os_.Unreserve(begin, size);
+    return MappedMemory::Release(begin, size);
   }
 
   std::atomic<bool> releasing = false;
-
- private:
-  MmapMemory os_;
 };
 
 // Pages whose memory is being given back are not free for that moment, but there is room.

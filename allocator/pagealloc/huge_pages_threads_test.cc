@@ -12,21 +12,16 @@
 #include "pagealloc/heap_huge_pages.h"
 #include "pagealloc/os_memory.h"
 #include "pagealloc/scavenge_index.h"
+#include "testing/mapped_memory.h"
 
 namespace pagealloc {
 namespace {
 
 /// Keeps whoever makes huge pages waiting, 5 seconds at most, and writes down what it was asked
 /// for: "+0" hint for chunk 0, "-0" against, "!0" collapse.
-class GatedMemory final : public OsMemory {
+class GatedMemory final : public testing::MappedMemory {
  public:
-  using OsMemory::Reserve;
-  [[nodiscard]] ByteCount page_size() const override { return os_.page_size(); }
   [[nodiscard]] ByteCount huge_page_size() const override { return kChunk; }
-  Reservation Reserve(ByteCount size, std::byte* at) override { return os_.Reserve(size, at); }
-  OsStatus Commit(std::byte* begin, ByteCount size) override { return os_.Commit(begin, size); }
-  OsStatus Release(std::byte* begin, ByteCount size) override { return os_.Release(begin, size); }
-  OsStatus Fault(std::byte* begin, ByteCount size) override { return os_.Fault(begin, size); }
   OsStatus HintHugePages(std::byte* begin, ByteCount, HugePages want) override {
     Write(want == HugePages::kPrefer ? '+' : '-', begin);
     return OsStatus::Ok();
@@ -37,9 +32,6 @@ class GatedMemory final : public OsMemory {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return OsStatus::Ok();
-  }
-  OsStatus Unreserve(std::byte* begin, ByteCount size) override {
-    return os_.Unreserve(begin, size);
   }
   std::string Calls() {
     const std::lock_guard guard(mutex_);
@@ -56,7 +48,6 @@ class GatedMemory final : public OsMemory {
     calls_ += what + std::to_string(static_cast<std::uint64_t>(begin - host) / kChunk.raw);
   }
 
-  MmapMemory os_;
   std::mutex mutex_;
   std::string calls_;
 };
