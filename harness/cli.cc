@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -12,11 +13,12 @@
 #include "CLI/Version.hpp"
 #include "absl/strings/str_cat.h"
 #include "harness/base/nearest_name.h"
-#include "harness/cli_flags.h"
-#include "harness/map_flags.h"
+#include "harness/commands/all_commands.h"
 #include "harness/report/environment.h"
+#include "harness/run/console.h"
 #include "harness/run/interrupts.h"
 #include "harness/run/status_codes.h"
+#include "pagealloc/contract.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -30,56 +32,6 @@ constexpr const char* kPurpose =
     "  pagealloc-bench run -w churn -p occupancy=50,99 -l linux-amd64 -o churn.csv\n"
     "  pagealloc-bench run -w 'hot,large' -a radix,reference --reps 5 --format markdown\n"
     "  pagealloc-bench trace inspect corpora/traces/compile_ssa.pagetrace.zst\n";
-
-constexpr const char* kRunPurpose =
-    "Runs synthetic workloads, and traces with -t; prints a table, writes a results file.\n"
-    "\n"
-    "Examples:\n"
-    "  pagealloc-bench run\n"
-    "  pagealloc-bench run -w churn -p occupancy=50,99 --heap 4GiB -l linux-amd64 -o churn.csv\n"
-    "  pagealloc-bench run -w 'hot,large' -a radix,reference --reps 5 --format markdown\n"
-    "  pagealloc-bench run -w go-spans --ops 1000000 --record go-spans.pagetrace.zst --timing "
-    "none\n";
-
-constexpr const char* kReplayPurpose =
-    "Replays recorded traces, checks every expectation; prints a table, writes a results file.\n"
-    "\n"
-    "Examples:\n"
-    "  pagealloc-bench replay corpora/golden/gofmt_std.golden.pagetrace.zst\n"
-    "  pagealloc-bench replay web.pagetrace -l linux-arm64,wasm-1.26 --timing none\n"
-    "  pagealloc-bench replay a.pagetrace b.pagetrace.zst -o ab.csv --label before\n"
-    "  zstdcat web.pagetrace.zst | pagealloc-bench replay - --memory touch --format json\n";
-
-constexpr const char* kMapPurpose =
-    "Draws the heap's occupancy over the course of a trace or a workload.\n"
-    "\n"
-    "Examples:\n"
-    "  pagealloc-bench map corpora/golden/gofmt_std.golden.pagetrace.zst\n"
-    "  pagealloc-bench map corpora/traces/gaps.pagetrace.zst -o gaps.svg\n"
-    "  pagealloc-bench map -w churn -p occupancy=50 --heap 256MiB --columns 60\n"
-    "  pagealloc-bench map -w adversary -p steps=10 --format svg >adversary.svg\n";
-
-/// The parts of the command line, as the parser fills them.
-struct Parser {
-  CLI::App app{kPurpose, "pagealloc-bench"};
-  MeasureFlags run_flags;
-  MeasureFlags replay_flags;
-  std::string listing;
-  std::string list_format = "table";
-  TraceOptions validate;
-  TraceOptions inspect;
-  std::string inspect_format = "table";
-  MapFlags map_flags;
-  CLI::App* run = nullptr;
-  CLI::App* replay = nullptr;
-  CLI::App* list = nullptr;
-  CLI::App* trace = nullptr;
-  CLI::App* map = nullptr;
-  CLI::App* trace_validate = nullptr;
-  CLI::App* trace_inspect = nullptr;
-
-  Parser();
-};
 
 class HelpFormatter final : public CLI::Formatter {
  public:
@@ -99,39 +51,60 @@ class HelpFormatter final : public CLI::Formatter {
   }
 };
 
-Parser::Parser() {
-  app.formatter(std::make_shared<HelpFormatter>());  // before the subcommands, which inherit it
-  app.require_subcommand(1);
-  app.set_version_flag("--version", "", "print versions, compiler and flags");
-  run = app.add_subcommand("run", kRunPurpose);
-  AddMeasureFlags(*run, "run", run_flags);
-  replay = app.add_subcommand("replay", kReplayPurpose);
-  AddMeasureFlags(*replay, "replay", replay_flags);
-  list =
-      app.add_subcommand("list", "Lists what there is: workloads, allocators, layouts, metrics.");
-  list->add_option("WHAT", listing, "workloads, allocators, layouts or metrics")->required();
-  list->add_option("--format", list_format, "table or json")->capture_default_str();
-  trace = app.add_subcommand("trace", "Checks traces, and says what is in them.");
-  trace->require_subcommand(1);
-  const auto add_trace = [this](const char* name, const char* purpose, TraceOptions& options) {
-    CLI::App* verb = trace->add_subcommand(name, purpose);
-    verb->add_option("TRACE", options.files, "pagetrace files, plain or .zst; - is standard input")
-        ->required();
-    return verb;
+/// The whole command line, as the parser fills it.
+class CommandLine {
+ public:
+  CommandLine();
+
+  CLI::App& app() { return app_; }
+  /// The command that was parsed, if any, with its part of the line.
+  [[nodiscard]] std::pair<CliCommand*, const CLI::App*> Parsed() const;
+
+ private:
+  struct Entry {
+    std::unique_ptr<CliCommand> command;
+    CLI::App* app = nullptr;
   };
-  trace_validate = add_trace(
-      "validate", "Checks form and legality: exit status 0 or 2; 4 for a file that cannot be read.",
-      validate);
-  trace_inspect = add_trace(
-      "inspect", "Prints events by kind, sizes, lifetimes, occupancy and fragmentation.", inspect);
-  inspect.verb = TraceOptions::Verb::kInspect;
-  trace_inspect->add_option("--format", inspect_format, "table or json")->capture_default_str();
-  map = app.add_subcommand("map", kMapPurpose);
-  AddMapFlags(*map, map_flags);
-  for (CLI::App* sub : {run, replay, list, trace, trace_validate, trace_inspect, map}) {
-    sub->allow_extras();
+  /// The subcommand that stands for a group of commands, added with its first.
+  CLI::App& Group(std::string_view name);
+
+  CLI::App app_{kPurpose, "pagealloc-bench"};
+  std::map<std::string_view, CLI::App*> groups_;
+  std::vector<Entry> entries_;
+};
+
+CommandLine::CommandLine() {
+  app_.formatter(std::make_shared<HelpFormatter>());  // before the subcommands, which inherit it
+  app_.require_subcommand(1);
+  app_.set_version_flag("--version", "", "print versions, compiler and flags");
+  app_.allow_extras();
+  for (ListedCommand& listed : AllCommands()) {
+    CLI::App& parent = listed.group.empty() ? app_ : Group(listed.group);
+    CLI::App* const app = listed.command->Add(parent);
+    app->allow_extras();
+    entries_.push_back({std::move(listed.command), app});
   }
-  app.allow_extras();
+}
+
+CLI::App& CommandLine::Group(std::string_view name) {
+  CLI::App*& group = groups_[name];
+  if (group == nullptr) {
+    group = app_.add_subcommand(std::string(name), std::string(GroupPurpose(name)));
+    group->require_subcommand(1);
+    group->allow_extras();
+  }
+  return *group;
+}
+
+std::pair<CliCommand*, const CLI::App*> CommandLine::Parsed() const {
+  for (const Entry& entry : entries_) {
+    if (entry.app->parsed()) return {entry.command.get(), entry.app};
+  }
+  return {nullptr, nullptr};
+}
+
+Task Print(std::string text) {
+  return [text = std::move(text)] { return WriteResult(text); };
 }
 
 std::string VersionText() {
@@ -204,63 +177,33 @@ std::string FirstUnknown(const CLI::App& app, const CLI::App& innermost) {
   return "";
 }
 
-absl::StatusOr<bool> IsJson(const std::string& format) {
-  if (format == "json") return true;
-  if (format == "table") return false;
-  constexpr std::string_view kFormats[] = {"table", "json"};  // NOLINT(*-avoid-c-arrays)
-  return UsageError(
-      absl::StrCat("--format: ", UnknownName("value", kFormats, format, "it is table or json")));
-}
-
-absl::StatusOr<Command> ListCommand(const Parser& parser) {
-  constexpr std::string_view kListings[] = {"workloads", "allocators",  // NOLINT(*-avoid-c-arrays)
-                                            "layouts", "metrics"};
-  const absl::StatusOr<bool> json = IsJson(parser.list_format);
-  if (!json.ok()) return json.status();
-  for (std::size_t i = 0; i < std::size(kListings); ++i) {
-    if (kListings[i] == parser.listing) return ListOptions{static_cast<Listing>(i), *json};
-  }
-  return UsageError(
-      UnknownName("listing", kListings, parser.listing, "see pagealloc-bench list --help"));
-}
-
 }  // namespace
 
-absl::StatusOr<Command> ParseCli(const std::vector<std::string>& arguments) {
-  Parser parser;
+absl::StatusOr<Task> ParseCli(const std::vector<std::string>& arguments) {
+  CommandLine line;
   std::string refusal;
   try {
     // CLI11 takes the words in reverse order, without the program's name.
-    parser.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
+    line.app().parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
   } catch (const CLI::CallForHelp&) {
-    const CLI::App& at = Innermost(parser.app);
-    return PrintText{at.help(at.get_parent() == nullptr ? "" : CommandName(*at.get_parent()))};
+    const CLI::App& at = Innermost(line.app());
+    return Print(at.help(at.get_parent() == nullptr ? "" : CommandName(*at.get_parent())));
   } catch (const CLI::CallForVersion&) {
-    return PrintText{VersionText()};
+    return Print(VersionText());
   } catch (const CLI::ParseError& error) {
     refusal = error.what();
   }
-  const CLI::App& at = Innermost(parser.app);
+  const CLI::App& at = Innermost(line.app());
   // A word that nobody knows is the likely cause of whatever else is missing.
-  if (const std::string word = FirstUnknown(parser.app, at); !word.empty()) {
+  if (const std::string word = FirstUnknown(line.app(), at); !word.empty()) {
     return UnknownWord(at, word);
   }
   if (!refusal.empty()) {
     return UsageError(absl::StrCat(refusal, "; see ", CommandName(at), " --help."));
   }
-  if (parser.run->parsed()) {
-    return ResolveFlags(*parser.run, "run", parser.run_flags, arguments);
-  }
-  if (parser.replay->parsed()) {
-    return ResolveFlags(*parser.replay, "replay", parser.replay_flags, arguments);
-  }
-  if (parser.list->parsed()) return ListCommand(parser);
-  if (parser.map->parsed()) return ResolveMapFlags(*parser.map, parser.map_flags);
-  if (parser.trace_validate->parsed()) return parser.validate;
-  const absl::StatusOr<bool> json = IsJson(parser.inspect_format);
-  if (!json.ok()) return json.status();
-  parser.inspect.json = *json;
-  return parser.inspect;
+  const auto [command, app] = line.Parsed();
+  PA_EXPECT(command != nullptr);  // since one is required
+  return command->Resolve(*app, arguments);
 }
 
 int ExitStatus(const absl::Status& status) {

@@ -156,7 +156,7 @@ const std::vector<BadUsage>& BadUsages() {
       {"MapOfAnEmptyHeap", {"map", "-w", "hot", "--heap", ""}, "--heap: the value is empty"},
       {"MapTooWide", {"map", "x", "--columns", "1001"}, "from 1 to 1000"},
       {"MapFormat", {"map", "x", "--format", "png"}, "text or svg"},
-      {"FormatOfAList", {"list", "layouts", "--format", "csv"}, "table or json"},
+      {"FormatOfAList", {"list", "layouts", "--format", "csv"}, "it is one of table, json"},
   };
   return kCases;
 }

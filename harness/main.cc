@@ -10,9 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "harness/cli.h"
-#include "harness/commands.h"
-#include "harness/console.h"
 #include "harness/run/cell_process.h"
+#include "harness/run/console.h"
 #include "harness/run/interrupts.h"
 #include "harness/run/status_codes.h"
 
@@ -32,13 +31,13 @@ void HoldStandardStreams() {
 }
 
 int Main(const std::vector<std::string>& arguments) {
-  absl::StatusOr<Command> command = ParseCli(arguments);
-  if (!command.ok()) {
-    PrintError(command.status());
-    return ExitStatus(command.status());
+  const absl::StatusOr<Task> task = ParseCli(arguments);
+  if (!task.ok()) {
+    PrintError(task.status());
+    return ExitStatus(task.status());
   }
   ExitOnInterrupts();
-  const absl::Status status = Execute(*command);
+  const absl::Status status = (*task)();
   if (!status.ok()) PrintError(status);
   return ExitStatus(status);
 }

@@ -1,4 +1,4 @@
-#include "harness/measure.h"
+#include "harness/measure/measure.h"
 
 #include <algorithm>
 #include <chrono>
@@ -17,10 +17,9 @@
 #include "harness/base/clock.h"
 #include "harness/base/parse_units.h"
 #include "harness/base/source_position.h"
-#include "harness/console.h"
-#include "harness/measure_cells.h"
-#include "harness/measure_config.h"
-#include "harness/measure_files.h"
+#include "harness/measure/cells.h"
+#include "harness/measure/config.h"
+#include "harness/measure/files.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
 #include "harness/report/render.h"
@@ -30,6 +29,7 @@
 #include "harness/run/cell.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/cell_rows.h"
+#include "harness/run/console.h"
 #include "harness/run/interrupts.h"
 #include "harness/run/plan.h"
 #include "harness/run/progress.h"

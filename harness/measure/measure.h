@@ -9,7 +9,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "harness/measure_options.h"
+#include "harness/measure/options.h"
 
 namespace pagealloc::bench {
 

@@ -1,4 +1,4 @@
-// trace_command.cc: `trace validate` and `trace inspect`.
+// trace_examine_commands.cc: `trace validate` and `trace inspect`.
 #include <array>
 #include <string>
 #include <string_view>
@@ -7,8 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "harness/commands.h"
-#include "harness/console.h"
+#include "harness/commands/all_commands.h"
+#include "harness/commands/resolver.h"
+#include "harness/run/console.h"
 #include "harness/run/status_codes.h"
 #include "harness/trace/judge.h"
 #include "harness/trace/trace_file.h"
@@ -92,26 +93,88 @@ Json Inspected(const std::string& path, const TraceStatistics& statistics) {
           {"samples", samples}};
 }
 
-}  // namespace
-
-absl::Status ExamineTraces(const TraceOptions& options) {
-  const bool inspect = options.verb == TraceOptions::Verb::kInspect;
+// All files are read before anything is printed.
+absl::Status Validate(const std::vector<std::string>& files) {
   std::string text;
-  Json list = Json::array();
-  for (const std::string& path : options.files) {
+  for (const std::string& path : files) {
     const absl::StatusOr<Judged> trace = ReadJudged(path);
     if (!trace.ok()) return trace.status();
-    if (!inspect) {
-      absl::StrAppend(&text, path, ": valid, ", trace->program.ops.size(), " operations\n");
-      continue;
-    }
+    absl::StrAppend(&text, path, ": valid, ", trace->program.ops.size(), " operations\n");
+  }
+  return WriteResult(text);
+}
+
+absl::Status Inspect(const std::vector<std::string>& files, bool as_json) {
+  std::string text;
+  Json list = Json::array();
+  for (const std::string& path : files) {
+    const absl::StatusOr<Judged> trace = ReadJudged(path);
+    if (!trace.ok()) return trace.status();
     const TraceStatistics statistics = ComputeStatistics(trace->program, trace->judgement);
-    if (options.json) list.push_back(Inspected(path, statistics));
-    absl::StrAppend(&text, text.empty() ? "" : "\n", path, "\n", StatisticsText(statistics));
+    if (as_json) {
+      list.push_back(Inspected(path, statistics));
+    } else {
+      absl::StrAppend(&text, text.empty() ? "" : "\n", path, "\n", StatisticsText(statistics));
+    }
   }
   // Names are bytes, JSON is UTF-8: what is none becomes U+FFFD instead of an exception.
-  const std::string json = list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  return WriteResult(options.json ? json : text);
+  return WriteResult(as_json ? list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                             : text);
+}
+
+void AddTraces(CLI::App& app, std::vector<std::string>& files) {
+  app.add_option("TRACE", files, "pagetrace files, plain or .zst; - is standard input")->required();
+}
+
+class TraceValidateCommand final : public CliCommand {
+ public:
+  CLI::App* Add(CLI::App& parent) override {
+    CLI::App* app = parent.add_subcommand(
+        "validate",
+        "Checks form and legality: exit status 0 or 2; 4 for a file that cannot be read.");
+    AddTraces(*app, files_);
+    return app;
+  }
+
+  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>&) override {
+    return [files = files_] { return Validate(files); };
+  }
+
+ private:
+  std::vector<std::string> files_;
+};
+
+class TraceInspectCommand final : public CliCommand {
+ public:
+  CLI::App* Add(CLI::App& parent) override {
+    CLI::App* app = parent.add_subcommand(
+        "inspect", "Prints events by kind, sizes, lifetimes, occupancy and fragmentation.");
+    AddTraces(*app, files_);
+    AddTableOrJson(*app, format_);
+    return app;
+  }
+
+  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>&) override {
+    Resolver resolver;
+    bool json = false;
+    resolver.Pick("--format", format_, kTableOrJson, json);
+    if (!resolver.status().ok()) return resolver.status();
+    return [files = files_, json] { return Inspect(files, json); };
+  }
+
+ private:
+  std::vector<std::string> files_;
+  std::string format_ = "table";
+};
+
+}  // namespace
+
+std::unique_ptr<CliCommand> MakeTraceValidateCommand() {
+  return std::make_unique<TraceValidateCommand>();
+}
+
+std::unique_ptr<CliCommand> MakeTraceInspectCommand() {
+  return std::make_unique<TraceInspectCommand>();
 }
 
 }  // namespace pagealloc::bench

@@ -1,8 +1,8 @@
-/// measure_config.h: what the environment file says about a run: what was used, not what was typed.
+/// config.h: what the environment file says about a run: what was used, not what was typed.
 #pragma once
 
-#include "harness/measure_cells.h"
-#include "harness/measure_options.h"
+#include "harness/measure/cells.h"
+#include "harness/measure/options.h"
 #include "harness/report/environment.h"
 
 namespace pagealloc::bench {

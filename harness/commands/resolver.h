@@ -1,4 +1,4 @@
-/// cli_resolver.h: how the words of flags become values.
+/// resolver.h: how the words of flags become values.
 ///
 /// Each call looks at one flag. The first thing wrong is kept, so that a list of flags reads as a
 /// list; values of refused flags stay as they were.
@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "CLI/App.hpp"
 #include "absl/status/status.h"
 
 namespace pagealloc::bench {
@@ -20,6 +21,11 @@ namespace pagealloc::bench {
 /// A word and what it stands for.
 template <class Value>
 using Choice = std::pair<std::string_view, Value>;
+
+/// What `--format` takes where there is a table for people and JSON for programs; true: JSON.
+inline constexpr std::array<Choice<bool>, 2> kTableOrJson{{{"table", false}, {"json", true}}};
+/// Declares that flag. `format` holds the default.
+void AddTableOrJson(CLI::App& app, std::string& format);
 
 class Resolver {
  public:

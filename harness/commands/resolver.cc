@@ -1,4 +1,4 @@
-#include "harness/cli_resolver.h"
+#include "harness/commands/resolver.h"
 
 #include <sched.h>
 
@@ -48,6 +48,10 @@ std::vector<unsigned> AllowedCpus() {
 }
 
 }  // namespace
+
+void AddTableOrJson(CLI::App& app, std::string& format) {
+  app.add_option("--format", format, "table or json")->capture_default_str();
+}
 
 void Resolver::Refuse(std::string_view flag, const std::string& sentence) {
   if (status_.ok()) status_ = UsageError(absl::StrCat(std::string(flag), ": ", sentence));

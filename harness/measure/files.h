@@ -1,4 +1,4 @@
-/// measure_files.h: the smaller files around a run, and what to think of the machine.
+/// files.h: the smaller files around a run, and what to think of the machine.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "harness/console.h"
+#include "harness/run/console.h"
 
 #include <unistd.h>
 

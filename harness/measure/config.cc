@@ -1,4 +1,4 @@
-#include "harness/measure_config.h"
+#include "harness/measure/config.h"
 
 #include <algorithm>
 #include <cstdint>

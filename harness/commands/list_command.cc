@@ -1,5 +1,6 @@
 // list_command.cc: what there is, as a table for people or as JSON for programs.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,9 +10,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "harness/base/parse_units.h"
-#include "harness/commands.h"
-#include "harness/console.h"
+#include "harness/commands/all_commands.h"
+#include "harness/commands/resolver.h"
 #include "harness/report/run_report.h"
+#include "harness/run/console.h"
 #include "harness/run/execute.h"
 #include "harness/trace/workload.h"
 #include "nlohmann/json.hpp"
@@ -21,6 +23,12 @@ namespace pagealloc::bench {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+enum class Listing : std::uint8_t { kWorkloads, kAllocators, kLayouts, kMetrics };
+constexpr std::array<Choice<Listing>, 4> kListings{{{"workloads", Listing::kWorkloads},
+                                                    {"allocators", Listing::kAllocators},
+                                                    {"layouts", Listing::kLayouts},
+                                                    {"metrics", Listing::kMetrics}}};
 
 std::string Text(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
@@ -173,11 +181,36 @@ std::string TableOf(Listing what, const Json& list) {
   return Table(rows);
 }
 
+class ListCommand final : public CliCommand {
+ public:
+  CLI::App* Add(CLI::App& parent) override {
+    CLI::App* app = parent.add_subcommand(
+        "list", "Lists what there is: workloads, allocators, layouts, metrics.");
+    app->add_option("WHAT", listing_, "workloads, allocators, layouts or metrics")->required();
+    AddTableOrJson(*app, format_);
+    return app;
+  }
+
+  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>&) override {
+    Resolver resolver;
+    Listing listing{};
+    bool json = false;
+    resolver.Pick("list", listing_, kListings, listing);
+    resolver.Pick("--format", format_, kTableOrJson, json);
+    if (!resolver.status().ok()) return resolver.status();
+    return [listing, json] {
+      const Json list = Everything(listing);
+      return WriteResult(json ? list.dump(2) + "\n" : TableOf(listing, list));
+    };
+  }
+
+ private:
+  std::string listing_;
+  std::string format_ = "table";
+};
+
 }  // namespace
 
-absl::Status List(const ListOptions& options) {
-  const Json list = Everything(options.what);
-  return WriteResult(options.json ? list.dump(2) + "\n" : TableOf(options.what, list));
-}
+std::unique_ptr<CliCommand> MakeListCommand() { return std::make_unique<ListCommand>(); }
 
 }  // namespace pagealloc::bench

@@ -1,4 +1,4 @@
-#include "harness/cli_flags.h"
+#include "harness/commands/measure_flags.h"
 
 #include <unistd.h>
 
@@ -16,8 +16,8 @@
 #include "absl/strings/str_split.h"
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
-#include "harness/cli_resolver.h"
-#include "harness/console.h"
+#include "harness/commands/resolver.h"
+#include "harness/run/console.h"
 #include "harness/run/execute.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"

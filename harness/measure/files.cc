@@ -1,4 +1,4 @@
-#include "harness/measure_files.h"
+#include "harness/measure/files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "harness/measure_cells.h"
+#include "harness/measure/cells.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,16 +1,58 @@
-#include "harness/map_flags.h"
-
+// map_command.cc: `map`: the heap's occupancy over time, as text or as SVG.
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
+#include "harness/commands/all_commands.h"
+#include "harness/commands/measure_flags.h"
+#include "harness/run/console.h"
 #include "harness/run/status_codes.h"
+#include "harness/trace/heap_map.h"
+#include "harness/trace/judge.h"
+#include "harness/trace/trace_file.h"
 
 namespace pagealloc::bench {
 namespace {
+
+constexpr const char* kMapPurpose =
+    "Draws the heap's occupancy over the course of a trace or a workload.\n"
+    "\n"
+    "Examples:\n"
+    "  pagealloc-bench map corpora/golden/gofmt_std.golden.pagetrace.zst\n"
+    "  pagealloc-bench map corpora/traces/gaps.pagetrace.zst -o gaps.svg\n"
+    "  pagealloc-bench map -w churn -p occupancy=50 --heap 256MiB --columns 60\n"
+    "  pagealloc-bench map -w adversary -p steps=10 --format svg >adversary.svg\n";
+
+struct MapOptions {
+  std::string trace;                        ///< empty: the workload
+  std::optional<WorkloadRequest> workload;  ///< nullopt: the trace
+  bool svg = false;
+  std::uint64_t columns = 0;
+  std::uint64_t rows = 0;
+  std::string out;  ///< empty: standard output
+  bool force = false;
+};
+
+/// The words as they were given, or the defaults.
+struct MapFlags {
+  MapFlags() { workload.workloads.clear(); }
+
+  MeasureFlags workload;  ///< of these those that describe a workload; none unless named
+  std::string trace, out, columns, rows;
+  std::string format;  ///< empty: by the name of `out`
+  bool force = false;
+};
 
 // What fits a terminal, and what a picture of readable cells holds.
 constexpr std::uint64_t kTextColumns = 100, kTextRows = 32;
@@ -39,8 +81,6 @@ absl::StatusOr<bool> IsSvg(const MapFlags& flags) {
   return UsageError(absl::StrCat(
       "--format: ", UnknownName("value", kFormats, flags.format, "it is text or svg")));
 }
-
-}  // namespace
 
 void AddMapFlags(CLI::App& app, MapFlags& flags) {
   app.add_option("TRACE", flags.trace, "a pagetrace file, plain or .zst; - is standard input")
@@ -99,5 +139,58 @@ absl::StatusOr<MapOptions> ResolveMapFlags(const CLI::App& app, const MapFlags& 
   options.force = flags.force;
   return options;
 }
+
+absl::StatusOr<Program> LoadProgram(const MapOptions& options) {
+  if (options.workload) {
+    OrProblem<Program> program = MakeWorkload(*options.workload);
+    if (!program.ok()) return UsageError(program.error().sentence);
+    return std::move(program).value();
+  }
+  absl::StatusOr<ParsedTrace> trace = ReadTraceFile(options.trace);
+  if (!trace.ok()) return FileError(std::string(trace.status().message()));
+  if (const auto judged = Judge(*trace); !judged.ok()) return UsageError(judged.error().Message());
+  trace->program.name = options.trace.substr(options.trace.find_last_of('/') + 1);
+  return std::move(trace->program);
+}
+
+absl::Status DrawMap(const MapOptions& options) {
+  if (!options.out.empty() && !options.force && std::ifstream(options.out).good()) {
+    return FileError(
+        absl::StrCat("cannot write ", options.out, ": it exists. Choose another name or --force."));
+  }
+  const absl::StatusOr<Program> program = LoadProgram(options);
+  if (!program.ok()) return program.status();
+  const HeapMap map = MakeHeapMap(*program, options.columns, options.rows);
+  const std::string picture = options.svg ? HeapMapSvg(map) : HeapMapText(map);
+  if (options.out.empty()) return WriteResult(picture);
+  errno = 0;
+  std::ofstream file(options.out, std::ios::binary);
+  file << picture;
+  file.close();
+  if (file) return absl::OkStatus();
+  return FileError(absl::StrCat("cannot write ", options.out, ": ", std::strerror(errno), "."));
+}
+
+class MapCommand final : public CliCommand {
+ public:
+  CLI::App* Add(CLI::App& parent) override {
+    CLI::App* app = parent.add_subcommand("map", kMapPurpose);
+    AddMapFlags(*app, flags_);
+    return app;
+  }
+
+  absl::StatusOr<Task> Resolve(const CLI::App& app, const std::vector<std::string>&) override {
+    absl::StatusOr<MapOptions> options = ResolveMapFlags(app, flags_);
+    if (!options.ok()) return options.status();
+    return [options = *std::move(options)] { return DrawMap(options); };
+  }
+
+ private:
+  MapFlags flags_;
+};
+
+}  // namespace
+
+std::unique_ptr<CliCommand> MakeMapCommand() { return std::make_unique<MapCommand>(); }
 
 }  // namespace pagealloc::bench

@@ -1,4 +1,4 @@
-/// measure_options.h: what `run` and `replay` were asked to do, checked and without defaults left
+/// options.h: what `run` and `replay` were asked to do, checked and without defaults left
 /// open.
 #pragma once
 

@@ -1,4 +1,4 @@
-/// measure_cells.h: what `run` and `replay` measure: every trace or workload, on every allocator,
+/// cells.h: what `run` and `replay` measure: every trace or workload, on every allocator,
 /// on every layout.
 #pragma once
 
@@ -9,10 +9,10 @@
 
 #include "absl/status/statusor.h"
 #include "harness/base/clock.h"
-#include "harness/console.h"
-#include "harness/measure_options.h"
+#include "harness/measure/options.h"
 #include "harness/run/cell.h"
 #include "harness/run/cell_rows.h"
+#include "harness/run/console.h"
 #include "harness/run/source.h"
 
 namespace pagealloc::bench {

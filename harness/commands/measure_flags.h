@@ -1,4 +1,4 @@
-/// cli_flags.h: the flags of `run` and `replay`, as words and as MeasureOptions.
+/// measure_flags.h: the flags of `run` and `replay`, as words and as MeasureOptions.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
-#include "harness/measure_options.h"
+#include "harness/measure/options.h"
 
 namespace pagealloc::bench {
 

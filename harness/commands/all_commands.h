@@ -1,0 +1,29 @@
+/// all_commands.h: every subcommand, in the order of the help text.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "harness/commands/command.h"
+
+namespace pagealloc::bench {
+
+struct ListedCommand {
+  std::string_view group;  ///< "trace" for `trace validate`; empty: it stands alone
+  std::unique_ptr<CliCommand> command;
+};
+
+std::vector<ListedCommand> AllCommands();
+
+/// One line for the help text about a group that commands stand in.
+std::string_view GroupPurpose(std::string_view group);
+
+std::unique_ptr<CliCommand> MakeRunCommand();
+std::unique_ptr<CliCommand> MakeReplayCommand();
+std::unique_ptr<CliCommand> MakeTraceValidateCommand();
+std::unique_ptr<CliCommand> MakeTraceInspectCommand();
+std::unique_ptr<CliCommand> MakeMapCommand();
+std::unique_ptr<CliCommand> MakeListCommand();
+
+}  // namespace pagealloc::bench
