@@ -42,6 +42,14 @@ struct Chunk {
       scavenged.Clear(first);
       return was_scavenged;
     }
+    if (first % 64 + count <= 64) {
+      const std::uint64_t mask = WordMask(first % 64, count);
+      const std::uint64_t given_back = scavenged.WordOf(first) & mask;
+      allocated.SetInWord(first, mask);
+      if (given_back == 0) return 0;
+      scavenged.ClearInWord(first, mask);
+      return static_cast<unsigned>(std::popcount(given_back));
+    }
     const unsigned was_scavenged = scavenged.CountRange(first, count);
     allocated.SetRange(first, count);
     if (was_scavenged != 0) scavenged.ClearRange(first, count);
@@ -50,8 +58,8 @@ struct Chunk {
 
   /// Marks pages free; scavenged bits stay (Go: free, free1, freeAll).
   constexpr void Free(unsigned first, unsigned count) {
-    if (count == 1) {
-      allocated.Clear(first);
+    if (first % 64 + count <= 64) {
+      allocated.ClearInWord(first, WordMask(first % 64, count));
     } else {
       allocated.ClearRange(first, count);
     }

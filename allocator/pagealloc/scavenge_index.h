@@ -72,6 +72,19 @@ struct ScavengeEntry {
   /// Pages in use from which a chunk is dense (Go: scavChunkHiOccPages): 496 of 512, 62 of 64.
   static constexpr unsigned kDense = kPages - kPages / 32;
 
+  static constexpr std::uint64_t kHasFree = std::uint64_t{1} << kHasFreeShift;
+
+  // Parts of a word, where not all of them are asked for.
+  static constexpr unsigned InUse(std::uint64_t word) {
+    return static_cast<unsigned>(word & 0xffff);
+  }
+  static constexpr unsigned Peak(std::uint64_t word) {
+    return static_cast<unsigned>(word >> kPeakShift & (2 * kPages - 1));
+  }
+  static constexpr std::uint32_t Generation(std::uint64_t word) {
+    return static_cast<std::uint32_t>(word >> kGenerationShift);
+  }
+
   unsigned in_use = 0;           ///< pages, 0 to kPages
   unsigned peak = 0;             ///< most pages in use in `generation` (Go: lastInUse)
   bool has_free = false;         ///< there may be something to release
@@ -84,9 +97,7 @@ struct ScavengeEntry {
   }
   /// @see Go: unpackScavChunkData
   [[nodiscard]] static constexpr ScavengeEntry Unpack(std::uint64_t word) {
-    return {static_cast<unsigned>(word & 0xffff),
-            static_cast<unsigned>(word >> kPeakShift & (2 * kPages - 1)),
-            (word >> kHasFreeShift & 1) != 0, static_cast<std::uint32_t>(word >> kGenerationShift)};
+    return {InUse(word), Peak(word), (word & kHasFree) != 0, Generation(word)};
   }
   /// Whether a search of this mode should look into the chunk (Go: shouldScavenge).
   [[nodiscard]] constexpr bool Eligible(ScavengeMode mode, std::uint32_t now) const {
@@ -128,24 +139,35 @@ class ScavengeIndex {
 
   /// `count` pages of the chunk were allocated (Go: alloc). No more than were free (contract).
   void Allocated(ChunkIndex chunk, unsigned count) {
-    Entry entry = Load(chunk);
+    const auto word = Word(chunk);
+    const std::uint64_t before = word.load(kOrder);
+    const unsigned in_use = Entry::InUse(before) + count;
+    PA_EXPECT(in_use <= Entry::kPages, chunk, in_use);
+    if (Entry::Generation(before) == generation_ && in_use < Entry::kPages) [[likely]] {
+      const unsigned above = std::max(in_use, Entry::Peak(before)) - Entry::Peak(before);
+      word.store(before + count + (std::uint64_t{above} << Entry::kPeakShift), kOrder);
+      return;
+    }
+    Entry entry = Entry::Unpack(before);
     NextGenerationOf(entry);
-    entry.in_use += count;
-    PA_EXPECT(entry.in_use <= Entry::kPages, chunk, entry.in_use);
-    entry.peak = std::max(entry.peak, entry.in_use);
-    entry.has_free = entry.has_free && entry.in_use < Entry::kPages;
-    Store(chunk, entry);
+    entry.in_use = in_use;
+    entry.peak = std::max(entry.peak, in_use);
+    entry.has_free = entry.has_free && in_use < Entry::kPages;
+    word.store(entry.Pack(), kOrder);
   }
 
   /// `count` pages of the chunk were freed, all of them below `end` (Go: free). No more than were
   /// in use (contract).
   void Freed(ChunkIndex chunk, unsigned count, PageOffset end) {
-    Entry entry = Load(chunk);
-    NextGenerationOf(entry);
-    PA_EXPECT(entry.in_use >= count, chunk, entry.in_use, count);
-    entry.in_use -= count;
-    entry.has_free = true;
-    Store(chunk, entry);
+    const auto word = Word(chunk);
+    std::uint64_t after = word.load(kOrder);
+    PA_EXPECT(Entry::InUse(after) >= count, chunk, Entry::InUse(after), count);
+    if (Entry::Generation(after) != generation_) [[unlikely]] {
+      Entry entry = Entry::Unpack(after);
+      NextGenerationOf(entry);
+      after = entry.Pack();
+    }
+    word.store((after - count) | Entry::kHasFree, kOrder);
     Raise(end);
   }
 
@@ -245,10 +267,9 @@ class ScavengeIndex {
     PageOffset end;            // one past the highest page to look at
     std::uint64_t ticket = 0;  // of the search that began last
   };
-  // The leaf summaries are an array of the same shape, page aligned too. Were the word of a chunk
-  // as far into its memory page as the leaf, loads of the one would wait for stores to the other,
-  // of which the processor compares the low 12 bits first: 10 ns an operation. With all summaries
-  // in one block the leaves begin elsewhere anyway.
+  // Other tables of chunks are page aligned, too. Were the word of a chunk as far into its memory
+  // page as what an operation writes beside it, loads of the one would wait for stores to the
+  // other, of which the processor compares the low 12 bits first: 10 ns an operation.
   static constexpr std::uint64_t kSkew =
       L::kSummaryMemory == SummaryMemory::kPerLevelAsTheHeapGrows ? 264 : 0;
   // The words publish nothing but themselves: whoever finds a chunk asks its bitmap under the lock.
