@@ -1,10 +1,10 @@
 /// full_check.h: holds everything inside a PageAllocator against the model, page by page.
 ///
-/// Results alone do not see a wrong summary that no later search happens to read. So: both bitmaps
-/// of every chunk; every summary of every level, computed afresh from the model; zero in every
-/// entry outside the heap that may be read; the ranges of the heap; statistics; and
-/// CheckInvariants(), which reads every bitmap that exists outside the heap. Cost: some ten
-/// nanoseconds a page of heap and level of the tree, and the bitmaps of a block of chunks.
+/// Results alone do not see a wrong number that no later search happens to read. So: both bitmaps
+/// of every chunk; the summary of every entry that holds a part of the heap, computed afresh from
+/// the model; the ranges of the heap; statistics; and CheckInvariants(), which judges the index and
+/// reads every bitmap that exists outside the heap. Cost: some ten nanoseconds a page of heap and
+/// level of the summaries, and a block of chunks.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 
 #include "fuzz/finding.h"
 #include "pagealloc/page_allocator.h"
+#include "pagealloc/summary_view.h"
 #include "testing/invariants.h"
 #include "testing/page_map.h"
 
@@ -66,18 +67,19 @@ template <class Allocator>
   using G = Geometry<typename Allocator::LayoutType>;
   for (unsigned level = 0; level < G::kLevels; ++level) {
     const PageCount span{std::uint64_t{1} << G::kSpanPageBits[level]};
-    const auto* entries = testing::AllocatorAccess::level(allocator, level);
-    std::size_t next = 0;  // first range of the heap that may reach into entry i
-    for (const auto& readable : testing::AllocatorAccess::ReadableEntries(allocator, level)) {
-      for (std::uint64_t i = readable.begin; i < readable.end; ++i) {
-        const PageRange covered = PageRange::Of(G::LevelBegin(level, i), span);
-        while (next < heap.size() && heap[next].end <= covered.begin) ++next;
-        const bool in_heap = next < heap.size() && heap[next].begin < covered.end;
-        const std::uint64_t want = in_heap ? SummaryWord<G>(model.RunsOf(covered)) : 0;
-        if (entries[i].word() == want) continue;
-        return Differ("a summary (level, entry, word)", {level, i, entries[i].word()},
-                      {level, i, want});
+    std::uint64_t done = 0;  // an entry may hold parts of several ranges
+    for (const PageRange& range : heap) {
+      const auto entries = G::EntriesOf(level, range);
+      for (std::uint64_t i = std::max(done, entries.begin); i < entries.end; ++i) {
+        const std::uint64_t got =
+            SummaryAt(testing::AllocatorAccess::chunks(allocator), allocator.ranges(), level, i)
+                .word();
+        const std::uint64_t want =
+            SummaryWord<G>(model.RunsOf(PageRange::Of(G::LevelBegin(level, i), span)));
+        if (got == want) continue;
+        return Differ("a summary (level, entry, word)", {level, i, got}, {level, i, want});
       }
+      done = entries.end;
     }
   }
   return {};

@@ -117,17 +117,17 @@ DamageAfter(std::size_t, Damage) -> DamageAfter<Damage>;
 /// Input that allocates a lot of single pages, with a full check after each operation.
 std::vector<std::uint8_t> OnePageAfterAnother() { return {128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}; }
 
-TEST(ProgramRun, AWrongSummaryIsFoundAndBecomesAReadableTrace) {
+TEST(ProgramRun, AWrongNumberIsFoundAndBecomesAReadableTrace) {
   const auto damage = [](auto& allocator) {
-    // A leaf that nothing will search: the last chunk that exists says one page less.
-    auto& leaf =
-        AllocatorAccess::level(allocator, 2)[AllocatorAccess::bounds(allocator).end.raw / 64 - 1];
-    leaf = leaf.Pack({PageCount{0}, PageCount{20}, PageCount{20}});
+    // The only chunk has a run of 60 pages, and says one less; no search asks for so many.
+    const auto chunk = Geometry<TinyWordChunks>::ChunkOf(AllocatorAccess::bounds(allocator).begin);
+    auto& reach = AllocatorAccess::chunks(allocator).BlockAt(chunk).reach;
+    reach.Set(chunk.raw, 59);
   };
   const auto run = RunInput<TinyWordChunks>(OnePageAfterAnother(), DamageAfter{5, damage});
   ASSERT_TRUE(run.finding);
   EXPECT_EQ(run.finding->record, 5U);
-  EXPECT_THAT(run.finding->what, HasSubstr("a summary (level, entry, word): the allocator has"));
+  EXPECT_THAT(run.finding->what, HasSubstr("INV-1: reach is not the longest run"));
   EXPECT_EQ(run.trace,
             "pagetrace 1\n"
             "meta source fuzz\n"
@@ -157,9 +157,12 @@ void ExpectFound(std::string_view what, Damage damage) {
 }
 
 TEST(ProgramRun, DamageThatNoResultShowsIsFound) {
-  ExpectFound<TinyUneven>("a summary (level, entry, word)", [](auto& allocator) {
-    AllocatorAccess::level(allocator, 0)[0] =
-        std::remove_reference_t<decltype(*AllocatorAccess::level(allocator, 0))>::FromWord(1);
+  ExpectFound<TinyUneven>("INV-2", [](auto& allocator) {
+    ++AllocatorAccess::lane(AllocatorAccess::block_reaches(allocator), 1, 0);
+  });
+  ExpectFound<TinyUneven>("INV-4", [](auto& allocator) {
+    const auto chunk = Geometry<TinyUneven>::ChunkOf(AllocatorAccess::bounds(allocator).begin);
+    AllocatorAccess::chunks(allocator).BlockAt(chunk).whole[0] ^= ~std::uint64_t{0};
   });
   ExpectFound<TinyDeep>("search position", [](auto& allocator) {
     AllocatorAccess::search_from(allocator) = AllocatorAccess::bounds(allocator).begin;

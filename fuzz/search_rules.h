@@ -13,14 +13,16 @@
 ///   kLeft          no search, and nothing becomes free    as before
 ///   kFreed         pages freed or grown                   the lower of before and the first page
 ///
-/// Work, per level, in entries read. A search reads at the root from its position to the heap's
-/// end, one block on each level below, and one leaf more. A change of pages [b, e) reads, on each
-/// level but the root, the blocks that hold an entry of [b, e), and writes at most the entries of
-/// [b, e). In bitmaps: a search one chunk, a change twice the first and last chunk, and two words.
+/// Work. A search reads at most two lines of the index a level, in two blocks and above them, and
+/// one bitmap; or, for a run longer than the index can tell, so much for each run that is as long
+/// as it can tell. A change writes at most a number and the maxima above it for the chunk in which
+/// a run began or begins now: two of them, and six when a page cache's block changes (the runs at
+/// its two ends, and the longest inside); and one more, of the lazy chunk, when it changes or a
+/// search looks. For each it may read a bitmap twice, and the bits of the whole chunks around it as
+/// far as the index can tell. All bounds are generous.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -93,26 +95,21 @@ class SearchRules {
   [[nodiscard]] std::string CheckWork(const Allocator& allocator, SearchRule rule,
                                       std::optional<PageRange> changed) const {
     const bool searched = rule != SearchRule::kLeft && rule != SearchRule::kFreed;
+    const std::uint64_t changes = (changed ? 6U : 0U) + (changed || searched ? 1U : 0U);
+    const std::uint64_t looks =
+        searched ? 1 + (heap_.end.raw - heap_.begin.raw) / MaxLanes<1>::kMost : 0;
     const WorkCounters& now = allocator.counters();
-    std::uint64_t writable = 0;
-    for (unsigned level = 0; level < G::kLevels; ++level) {
-      std::uint64_t allowed = searched ? SearchBudget(level) : 0;
-      if (changed) {
-        writable += EntriesOf(level, *changed);
-        if (level > 0) allowed += EntriesOf(level - 1, *changed) << G::kIndexBits[level];
-      }
-      const std::uint64_t read = now.summaries_read[level] - counters_.summaries_read[level];
-      if (read > allowed) {
-        return Differ("summaries read by one operation (level, entries, at most)", {level, read},
-                      {level, allowed});
-      }
+    const std::uint64_t read = now.index_lines_read - counters_.index_lines_read;
+    if (read > looks * 2 * (2 * kLevels + kLevelsAbove)) {
+      return Differ("lines of the index read by one operation, at most", {read},
+                    {looks * 2 * (2 * kLevels + kLevelsAbove)});
     }
-    const std::uint64_t written = now.summary_updates - counters_.summary_updates;
-    if (written > writable) {
-      return Differ("summaries written by one operation, at most", {written}, {writable});
+    const std::uint64_t written = now.index_entries_written - counters_.index_entries_written;
+    if (written > changes * (kLevels + kLevelsAbove)) {
+      return Differ("entries of the index written by one operation, at most", {written},
+                    {changes * (kLevels + kLevelsAbove)});
     }
-    constexpr std::uint64_t kWords = G::kChunkPages.raw / 64;
-    const std::uint64_t allowed = (searched ? kWords : 0) + (changed ? 2 * kWords + 2 : 0);
+    const std::uint64_t allowed = (looks + changes) * 2 * (kWords + kWordsAround);
     const std::uint64_t scanned = now.bitmap_words_scanned - counters_.bitmap_words_scanned;
     if (scanned > allowed) {
       return Differ("bitmap words scanned by one operation, at most", {scanned}, {allowed});
@@ -121,17 +118,13 @@ class SearchRules {
   }
 
  private:
-  static std::uint64_t EntriesOf(unsigned level, PageRange pages) {
-    const auto entries = G::EntriesOf(level, pages);
-    return entries.end - entries.begin;
-  }
-
-  [[nodiscard]] std::uint64_t SearchBudget(unsigned level) const {
-    if (heap_.empty() || from_ >= heap_.end) return 0;
-    const std::uint64_t first_look = level + 1 == G::kLevels ? 1 : 0;
-    if (level > 0) return (std::uint64_t{1} << G::kIndexBits[level]) + first_look;
-    return EntriesOf(0, {std::max(from_, heap_.begin), heap_.end});
-  }
+  using Chunks = ChunkMap<typename Allocator::LayoutType>;
+  static constexpr std::uint64_t kLevels = MaxLanes<Chunks::kBlockChunks>::kShape.levels;
+  static constexpr std::uint64_t kLevelsAbove = MaxLanes<Chunks::kBlocks>::kShape.levels;
+  static constexpr std::uint64_t kWords = G::kChunkPages.raw / 64;
+  /// Down or up to the first chunk that is not free as a whole, or as far as matters.
+  static constexpr std::uint64_t kWordsAround =
+      MaxLanes<1>::kMost / (64 * G::kChunkPages.raw) + 4 + kWords;
 
   PageOffset from_;
   PageRange heap_;

@@ -1,9 +1,11 @@
-/// chunk_map.h: from a chunk's index to its bitmaps, sparsely (Go: pageAlloc.chunks).
+/// chunk_map.h: from a chunk's index to what is known of it, sparsely (Go: pageAlloc.chunks).
 ///
 /// Two levels: an array of pointers inside the object, and blocks of chunks that are taken from the
-/// operating system when the heap first grows into them. Blocks start as zero (free, not
-/// scavenged), never move and never go away. 32-bit layouts have one block for everything. With 48
-/// bits: 8192 pointers, and blocks of 8192 chunks (32 GiB of heap), 1 MiB each.
+/// operating system when the heap first grows into them. A block has the bitmaps of its chunks and
+/// its part of the reach index (reach_index.h says what that means). Blocks start as zero (free,
+/// not scavenged, not in the heap), never move and never go away. 32-bit layouts have one block for
+/// everything. With 48 bits: 8192 pointers, and blocks of 8192 chunks (32 GiB of heap), 1 MiB and
+/// 18 KiB each.
 #pragma once
 
 #include <array>
@@ -13,6 +15,7 @@
 #include "pagealloc/chunk.h"
 #include "pagealloc/contract.h"
 #include "pagealloc/layout.h"
+#include "pagealloc/max_lanes.h"
 #include "pagealloc/os_memory.h"
 
 namespace pagealloc {
@@ -26,11 +29,20 @@ class ChunkMap {
   static constexpr std::uint64_t kBlocks = std::uint64_t{1} << G::kChunkMapL1Bits;
   static constexpr std::uint64_t kBlockChunks = std::uint64_t{1} << G::kChunkMapL2Bits;
 
+  /// What is known of kBlockChunks consecutive chunks.
+  struct Block {
+    alignas(64) std::array<Entry, kBlockChunks> chunks;
+    /// Of each chunk: the longest free run that begins in it.
+    MaxLanes<kBlockChunks> reach;
+    /// A bit a chunk: 1 = it is in the heap, and free as a whole.
+    std::array<std::uint64_t, (kBlockChunks + 63) / 64> whole;
+  };
+
   ChunkMap() = default;
   ChunkMap(const ChunkMap&) = delete;
   ChunkMap& operator=(const ChunkMap&) = delete;
   ~ChunkMap() {
-    for (Entry* block : blocks_) {
+    for (Block* block : blocks_) {
       // Nothing can be done about a refusal here; the address space stays reserved.
       if (block != nullptr) {
         static_cast<void>(os_->Unreserve(reinterpret_cast<std::byte*>(block), BlockBytes()));
@@ -53,7 +65,7 @@ class ChunkMap {
         static_cast<void>(os_->Unreserve(got.begin, BlockBytes()));
         return status;
       }
-      blocks_[i] = reinterpret_cast<Entry*>(got.begin);  // page aligned, zero bytes are an Entry
+      blocks_[i] = reinterpret_cast<Block*>(got.begin);  // page aligned, zero bytes are a Block
       ++taken_;
       // A mere hint: without it the block is as good.
       if (huge_pages_) static_cast<void>(HintHugePages(got.begin));
@@ -67,7 +79,7 @@ class ChunkMap {
     if (huge_pages_) return OsStatus::Ok();
     huge_pages_ = true;
     OsStatus first_refusal;
-    for (Entry* block : blocks_) {
+    for (Block* block : blocks_) {
       if (block == nullptr) continue;
       const OsStatus status = HintHugePages(reinterpret_cast<std::byte*>(block));
       if (first_refusal.ok()) first_refusal = status;
@@ -77,16 +89,30 @@ class ChunkMap {
 
   /// Bitmaps of a chunk whose block exists (Go: chunkOf).
   [[nodiscard]] Entry& operator[](ChunkIndex chunk) {
-    return blocks_[BlockOf(chunk)][G::ChunkMapL2(chunk)];
+    return blocks_[BlockOf(chunk)]->chunks[IndexInBlock(chunk)];
   }
   [[nodiscard]] const Entry& operator[](ChunkIndex chunk) const {
-    return blocks_[BlockOf(chunk)][G::ChunkMapL2(chunk)];
+    return blocks_[BlockOf(chunk)]->chunks[IndexInBlock(chunk)];
   }
   /// Null if the block does not exist. Not null does not mean that the chunk is in the heap
   /// (Go: tryChunkOf).
   [[nodiscard]] const Entry* Lookup(ChunkIndex chunk) const {
-    const Entry* block = blocks_[BlockOf(chunk)];
-    return block == nullptr ? nullptr : block + G::ChunkMapL2(chunk);
+    const Block* block = LookupBlock(chunk);
+    return block == nullptr ? nullptr : &block->chunks[IndexInBlock(chunk)];
+  }
+
+  /// The block of a chunk whose block exists.
+  [[nodiscard]] Block& BlockAt(ChunkIndex chunk) { return *blocks_[BlockOf(chunk)]; }
+  [[nodiscard]] const Block& BlockAt(ChunkIndex chunk) const { return *blocks_[BlockOf(chunk)]; }
+  /// The same, or null.
+  [[nodiscard]] const Block* LookupBlock(ChunkIndex chunk) const { return blocks_[BlockOf(chunk)]; }
+  /// Where in its block a chunk is.
+  [[nodiscard]] static constexpr std::size_t IndexInBlock(ChunkIndex chunk) {
+    return static_cast<std::size_t>(G::ChunkMapL2(chunk));
+  }
+  /// Which block a chunk is in.
+  [[nodiscard]] static constexpr std::size_t BlockOf(ChunkIndex chunk) {
+    return static_cast<std::size_t>(G::ChunkMapL1(chunk));
   }
 
   /// Blocks for which the operating system took the hint.
@@ -98,12 +124,7 @@ class ChunkMap {
   }
 
  private:
-  static constexpr std::size_t BlockOf(ChunkIndex chunk) {
-    return static_cast<std::size_t>(G::ChunkMapL1(chunk));
-  }
-  [[nodiscard]] ByteCount BlockBytes() const {
-    return os_->RoundUp(ByteCount{kBlockChunks * sizeof(Entry)});
-  }
+  [[nodiscard]] ByteCount BlockBytes() const { return os_->RoundUp(ByteCount{sizeof(Block)}); }
 
   OsStatus HintHugePages(std::byte* block) {
     const OsStatus status = os_->HintHugePages(block, BlockBytes(), HugePages::kPrefer);
@@ -115,7 +136,7 @@ class ChunkMap {
   std::uint64_t taken_ = 0;
   bool huge_pages_ = false;
   std::uint64_t hinted_ = 0;
-  std::array<Entry*, kBlocks> blocks_{};
+  std::array<Block*, kBlocks> blocks_{};
 };
 
 }  // namespace pagealloc

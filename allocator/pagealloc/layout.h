@@ -25,7 +25,8 @@
 
 namespace pagealloc {
 
-/// When the packed summaries get their memory.
+/// When the tables that have an entry for every chunk of the address space get their memory: Go's
+/// packed summaries, and the scavenge index.
 enum class SummaryMemory {
   kPerLevelAsTheHeapGrows,  ///< one reservation a level, committed piecewise (64-bit file)
   kOneBlockAtStart,         ///< one reservation for all levels, committed at once (32-bit file)

@@ -4,10 +4,11 @@
 /// touches the pages; its own tables come from an OsMemory, through which everything is taken.
 ///
 ///   Grow --> [AddressRanges: what is in the heap]
-///            [ChunkMap: two bits a page] --> [RadixTree: where free runs are] --> Find, Allocate
+///            [ChunkMap: two bits a page] --> [ReachIndex: where free runs begin] --> Find,
+///            Allocate
 ///
-/// What is promised: placements (the lowest address that fits), results and statistics. When
-/// summaries are written, and where a search begins, is not.
+/// What is promised: placements (the lowest address that fits), results and statistics. What the
+/// index knows exactly, and where a search begins, is not.
 ///
 /// Threads: one caller at a time; hold the heap's lock. Errors: "no room" is std::nullopt, a
 /// refusal of the operating system is an OsStatus and leaves the heap as it was, a caller's mistake
@@ -26,7 +27,7 @@
 #include "pagealloc/layout.h"
 #include "pagealloc/os_memory.h"
 #include "pagealloc/page_cache.h"
-#include "pagealloc/radix_tree.h"
+#include "pagealloc/reach_index.h"
 #include "pagealloc/scavenge_index.h"
 #include "pagealloc/units.h"
 #include "pagealloc/work_counters.h"
@@ -59,15 +60,14 @@ class PageAllocator {
 
   /// Reserves the tables. Comes first, once (contract); `os` must outlive the allocator. After a
   /// refusal the object may only be destroyed.
-  /// @cost address space: MetadataStats::reserved (585 MiB on 48 bits, 12 KiB on 32 bits)
+  /// @cost address space: MetadataStats::reserved (512 MiB on 48 bits, 8 KiB on 32 bits)
   OsStatus Init(OsMemory& os) {
     PA_EXPECT(os_ == nullptr);
     os_ = &os;
     chunks_.Init(os);
     units_.page = PageCount{std::max<std::uint64_t>(1, os.page_size().raw >> kPageBits)};
     units_.huge = PageCount{os.huge_page_size().raw >> kPageBits};
-    if (const OsStatus status = index_.Init(os); !status.ok()) return status;
-    const OsStatus status = tree_.Init(os);
+    const OsStatus status = index_.Init(os);
     ready_ = status.ok();
     return status;
   }
@@ -89,25 +89,25 @@ class PageAllocator {
     }
     if (const OsStatus status = chunks_.MakeBlocks(first, last); !status.ok()) return status;
     if (const OsStatus status = index_.Grow(first, last); !status.ok()) return status;
-    if (const OsStatus status = tree_.Grow(pages); !status.ok()) return status;
 
     in_heap_.Add({pages.begin, pages.end});
     stats_.grown += pages.size();
     stats_.free += pages.size();
     stats_.scavenged += pages.size();
     for (ChunkIndex chunk = first; chunk < last; ++chunk) chunks_[chunk].scavenged.SetAll();
-    tree_.Update(chunks_, pages, Change::kFreed, counters_);
+    reach_.Grown(chunks_, pages, counters_);
     search_from_ = std::min(search_from_, pages.begin);
     return OsStatus::Ok();
   }
 
   /// Takes the lowest free run of `want` pages.
   ///
-  /// @param want  pages, at least 1 (contract); may exceed what one root entry covers.
+  /// @param want  pages, at least 1 (contract), and as many as you like.
   /// @return      first page, and how many of the pages the operating system must back again;
   ///              nullopt when no run is long enough: no error, grow the heap and retry.
   /// @post        stats().in_use grew by `want`; on nullopt nothing changed.
-  /// @cost        one cache line a level and one bitmap, and the summaries above the change.
+  /// @cost        at most two cache lines a level, one bitmap, and the chunks that are marked
+  ///              (reach_index.h); one page where the search begins: a word of bitmap.
   /// @see         Go: alloc.
   [[nodiscard]] std::optional<Allocation> Allocate(PageCount want) {
     PA_EXPECT(want >= PageCount{1}, want);
@@ -116,7 +116,9 @@ class PageAllocator {
       if (want == PageCount{1}) search_from_ = kNothingFree;
       return std::nullopt;
     }
-    const PageCount scavenged = MarkAllocated(PageRange::Of(found->first, want));
+    const PageRange pages = PageRange::Of(found->first, want);
+    const PageCount scavenged = MarkAllocated(pages);
+    reach_.TakenFromStart(chunks_, pages, counters_);
     search_from_ = std::max(search_from_, found->hint);
     return Allocation{found->first, scavenged};
   }
@@ -125,7 +127,9 @@ class PageAllocator {
   /// (checked builds). Returns how many were scavenged. @see Go: allocRange.
   PageCount AllocateRange(PageRange pages) {
     ExpectInHeap(pages);
-    return MarkAllocated(pages);
+    const PageCount scavenged = MarkAllocated(pages);
+    reach_.Taken(chunks_, pages, counters_);
+    return scavenged;
   }
 
   /// Marks pages free: a non-empty range of the heap (contract), all of it allocated (checked
@@ -133,15 +137,17 @@ class PageAllocator {
   void Free(PageRange pages) {
     ExpectInHeap(pages);
     search_from_ = std::min(search_from_, pages.begin);
-    ForChunks(pages, [this](ChunkIndex at, unsigned first, unsigned count) {
-      auto& chunk = chunks_[at];
-      PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
-      chunk.Free(first, count);
-      index_.Freed(at, count, G::ChunkBegin(at) + PageCount{first + count});
-    });
+    if (InOneChunk(pages)) {
+      FreeInChunk(G::ChunkOf(pages.begin), G::PageInChunk(pages.begin),
+                  static_cast<unsigned>(pages.end.raw - pages.begin.raw));
+    } else {
+      ForChunks(pages, [this](ChunkIndex at, unsigned first, unsigned count) {
+        FreeInChunk(at, first, count);
+      });
+    }
     stats_.in_use -= pages.size();
     stats_.free += pages.size();
-    tree_.Update(chunks_, pages, Change::kFreed, counters_);
+    reach_.Freed(chunks_, pages, counters_);
   }
 
   /// Where Allocate(want) would place a run; changes nothing but the work counters. @see Go: find.
@@ -196,7 +202,7 @@ class PageAllocator {
     search_from_ = std::min(search_from_, cache.base);
     index_.Freed(G::ChunkOf(cache.base), static_cast<unsigned>(cache.size().raw),
                  PageOffset{block.end.raw - static_cast<unsigned>(std::countl_zero(cache.pages))});
-    tree_.Update(chunks_, block, Change::kMixed, counters_);
+    reach_.FreedInWord(chunks_, cache.base, cache.pages, counters_);
     cache = PageCache{};
   }
 
@@ -219,14 +225,14 @@ class PageAllocator {
   [[nodiscard]] std::uint64_t metadata_huge_page_hints() const { return chunks_.hinted_blocks(); }
 
   /// The lowest free page at or above `at`, and the free pages behind it: as many as there are.
-  /// nullopt if there is none. @cost a summary for each chunk that is passed, a bitmap for each
-  /// that is not. @see Go: none.
+  /// nullopt if there is none. @cost a word of the scavenge index for each full chunk that is
+  /// passed, a bitmap for each that is not. @see Go: none.
   [[nodiscard]] std::optional<PageRange> FreeRunAtOrAbove(PageOffset at) const {
     std::optional<PageOffset> page = in_heap_.AtOrAbove(at);
     while (page) {
       const ChunkIndex chunk = G::ChunkOf(*page);
       const PageOffset next = G::ChunkBegin(chunk) + G::kChunkPages;
-      if (tree_.LongestRun(chunk) > PageCount{0}) {
+      if (index_.Load(chunk).in_use < G::kChunkPages.raw) {
         *page += PageCount{chunks_[chunk].allocated.OnesFrom(G::PageInChunk(*page))};
         if (*page < next) break;
       }
@@ -281,7 +287,7 @@ class PageAllocator {
     chunk.Allocate(run->first, run->count);
     stats_.free -= pages.size();
     stats_.held += pages.size();
-    tree_.Update(chunks_, pages, Change::kAllocated, counters_);
+    reach_.Taken(chunks_, pages, counters_);
     return pages;
   }
 
@@ -306,7 +312,7 @@ class PageAllocator {
       index_.Returned(at, pages.end);
     }
     search_from_ = std::min(search_from_, pages.begin);
-    tree_.Update(chunks_, pages, Change::kFreed, counters_);
+    reach_.Freed(chunks_, pages, counters_);
   }
 
   /// In what pieces BeginScavenge() takes pages. Init() asks the operating system; a replay on
@@ -328,7 +334,7 @@ class PageAllocator {
   [[nodiscard]] const HeapStats& stats() const { return stats_; }
   /// Everything taken from the OsMemory; the object itself (sizeof) comes on top.
   [[nodiscard]] MetadataStats metadata() const {
-    return tree_.metadata() + chunks_.metadata() + in_heap_.metadata() + index_.metadata();
+    return chunks_.metadata() + in_heap_.metadata() + index_.metadata();
   }
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -341,32 +347,55 @@ class PageAllocator {
     return PageCount{static_cast<std::uint64_t>(std::popcount(bits))};
   }
 
-  void ExpectInHeap(PageRange pages) const {
+  void ExpectInHeap(PageRange pages) {
+    // Most often in the range of the heap that was asked for last; no range ever shrinks.
+    if (last_range_.begin <= pages.begin && pages.begin < pages.end && pages.end <= last_range_.end)
+        [[likely]] {
+      return;
+    }
     PA_EXPECT(in_heap_.ContainsAll({pages.begin, pages.end}), pages.begin, pages.end);
+    const auto& range = in_heap_.ranges()[in_heap_.Successor(pages.begin) - 1];
+    last_range_ = {range.begin, range.end};
   }
 
-  /// The lowest run of `want` pages and a search position for afterwards. Most requests fit into
-  /// the chunk where the search begins: its longest run tells, without a walk through the tree.
+  /// The lowest run of `want` pages and a search position for afterwards.
   [[nodiscard]] std::optional<Found> Lookup(PageCount want) {
     if (search_from_ == kNothingFree) return std::nullopt;
-    const ChunkIndex chunk = G::ChunkOf(search_from_);
-    const unsigned in_chunk = G::PageInChunk(search_from_);
-    const bool may_fit = want.raw <= G::kChunkPages.raw - in_chunk;
-    if (may_fit) counters_.SummariesRead(G::kLevels - 1, 1);
-    if (!may_fit || tree_.LongestRun(chunk) < want) {
-      return tree_.Find(chunks_, want, search_from_, in_heap_, counters_);
+    if (want == PageCount{1}) {  // the most frequent size by far: look where the search begins
+      const auto& bits = chunks_[G::ChunkOf(search_from_)].allocated;
+      const std::uint64_t free = ~bits.WordOf(G::PageInChunk(search_from_));
+      counters_.WordsScanned(1);
+      if (free != 0) {
+        const PageOffset word{search_from_.raw & ~std::uint64_t{63}};
+        const PageOffset page = word + PageCount{static_cast<unsigned>(std::countr_zero(free))};
+        return Found{page, page};
+      }
     }
-    std::uint64_t words = 0;
-    const auto match = chunks_[chunk].allocated.Find(want.raw, in_chunk, words);
-    counters_.WordsScanned(words);
-    if (!match) RadixTree<L, Counters>::BrokenPromise(G::kLevels, chunk.raw, want);
-    const PageOffset base = G::ChunkBegin(chunk);
-    return Found{base + PageCount{match->first}, base + PageCount{match->first_free}};
+    if (want > stats_.free) return std::nullopt;
+    return reach_.Find(chunks_, want, search_from_, counters_);
+  }
+
+  /// Most ranges: the steps for one chunk are worth a place of their own in every caller.
+  static bool InOneChunk(PageRange pages) {
+    return G::PageInChunk(pages.begin) + (pages.end.raw - pages.begin.raw) <= G::kChunkPages.raw;
+  }
+  [[gnu::always_inline]] inline void FreeInChunk(ChunkIndex at, unsigned first, unsigned count) {
+    auto& chunk = chunks_[at];
+    PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
+    chunk.Free(first, count);
+    index_.Freed(at, count, G::ChunkBegin(at) + PageCount{first + count});
+  }
+  [[gnu::always_inline]] inline PageCount AllocateInChunk(ChunkIndex at, unsigned first,
+                                                          unsigned count) {
+    auto& chunk = chunks_[at];
+    PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
+    index_.Allocated(at, count);
+    return PageCount{chunk.Allocate(first, count)};
   }
 
   /// Calls `visit(chunk index, first page, count)` for each chunk's part of a non-empty range.
   template <class Visit>
-  void ForChunks(PageRange pages, Visit&& visit) {
+  [[gnu::noinline]] void ForChunks(PageRange pages, Visit&& visit) {
     PageOffset at = pages.begin;
     while (at < pages.end) {
       const unsigned first = G::PageInChunk(at);
@@ -388,20 +417,21 @@ class PageAllocator {
     chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
     MoveToUse(cache.size(), CountOnes(cache.scavenged));
     index_.Allocated(G::ChunkOf(base), static_cast<unsigned>(cache.size().raw));
-    tree_.Update(chunks_, PageRange::Of(base, PageCache::kPages), Change::kMixed, counters_);
+    reach_.TakenInWord(chunks_, base, cache.pages, counters_);
     return cache;
   }
 
-  PageCount MarkAllocated(PageRange pages) {
+  [[gnu::always_inline]] inline PageCount MarkAllocated(PageRange pages) {
     PageCount scavenged;
-    ForChunks(pages, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
-      auto& chunk = chunks_[at];
-      PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
-      scavenged += PageCount{chunk.Allocate(first, count)};
-      index_.Allocated(at, count);
-    });
+    if (InOneChunk(pages)) {
+      scavenged = AllocateInChunk(G::ChunkOf(pages.begin), G::PageInChunk(pages.begin),
+                                  static_cast<unsigned>(pages.end.raw - pages.begin.raw));
+    } else {
+      ForChunks(pages, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
+        scavenged += AllocateInChunk(at, first, count);
+      });
+    }
     MoveToUse(pages.size(), scavenged);
-    tree_.Update(chunks_, pages, Change::kAllocated, counters_);
     return scavenged;
   }
 
@@ -416,10 +446,11 @@ class PageAllocator {
   /// No page below it is free (Go: searchAddr). In the heap, or kNothingFree.
   PageOffset search_from_ = kNothingFree;
   HeapStats stats_;
+  PageRange last_range_{};  // a part of the heap; empty at first
   [[no_unique_address]] Counters counters_;
-  RadixTree<L, Counters> tree_;
   AddressRanges in_heap_;
   ChunkMap<L> chunks_;
+  ReachIndex<L, Counters> reach_;
   ScavengeIndex<L> index_;
   ReleaseUnits units_;
 };

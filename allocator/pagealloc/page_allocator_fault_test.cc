@@ -27,7 +27,7 @@ using testing::ForEachFault;
 using testing::HeapImage;
 using testing::PlannedFault;
 
-const auto* const kCount = ::testing::AddGlobalTestEnvironment(new testing::FaultCount(450));
+const auto* const kCount = ::testing::AddGlobalTestEnvironment(new testing::FaultCount(250));
 
 /// Small pages: even tiny tables take many calls.
 constexpr ByteCount kOsPage{64};
@@ -165,8 +165,8 @@ class Faults : public ::testing::Test {};
 TYPED_TEST_SUITE(Faults, testing::RoomyLayouts, testing::LayoutNames);
 
 TYPED_TEST(Faults, InInit) {
-  constexpr bool kOneBlock = TypeParam::kSummaryMemory == SummaryMemory::kOneBlockAtStart;
-  InitFailsAtEachCall<TypeParam>(kOsPage, kOneBlock ? 2 : Geometry<TypeParam>::kLevels);
+  constexpr bool kAtOnce = TypeParam::kSummaryMemory == SummaryMemory::kOneBlockAtStart;
+  InitFailsAtEachCall<TypeParam>(kOsPage, kAtOnce ? 2 : 1);
 }
 
 TYPED_TEST(Faults, InTheFirstGrowth) {
@@ -221,16 +221,16 @@ TYPED_TEST(FaultsOfLongLists, InGrowthByTheThirtyThirdRange) {
 
 // Two blocks of the chunk map, and a hole of terabytes before.
 TEST(FaultsOnAmd64, InDistantGrowthOverTwoBlocks) {
-  GrowFailsAtEachCall<LinuxAmd64>(kOsPage, 0x100000 + 8190, 4, 2 * 2 + 4,
+  GrowFailsAtEachCall<LinuxAmd64>(kOsPage, 0x100000 + 8190, 4, 2 * 2 + 1,
                                   [](auto& heap) { heap.Grow(0, 1); });
 }
 
 // With the pages of the hosts that there are.
 TEST(FaultsOnAmd64, WithLargerOsPages) {
   for (const std::uint64_t os_page : {4096u, 65536u}) {
-    InitFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 5);
-    GrowFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 0, 3, 2 + 5, [](auto&) {});
-    GrowFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 0x10000, 2, 4,
+    InitFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 1);
+    GrowFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 0, 3, 2 + 1, [](auto&) {});
+    GrowFailsAtEachCall<LinuxAmd64>(ByteCount{os_page}, 0x10000, 2, 3,
                                     [](auto& heap) { heap.Grow(0, 1); });
   }
 }

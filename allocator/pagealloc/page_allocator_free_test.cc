@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pagealloc/page_allocator.h"
+#include "pagealloc/summary_view.h"
 #include "testing/gtest/checked_heap.h"
 #include "testing/gtest/layout_types.h"
 
@@ -128,7 +129,9 @@ std::vector<std::uint64_t> SummaryWords(CheckedHeap<L, Counters>& heap, std::uin
   for (unsigned level = 0; level < G::kLevels; ++level) {
     const auto block = G::BlockAligned(level, G::EntriesOf(level, heap.Range(0, pages)));
     for (std::uint64_t i = block.begin; i < block.end; ++i) {
-      words.push_back(AllocatorAccess::level(heap.allocator(), level)[i].word());
+      words.push_back(
+          SummaryAt(AllocatorAccess::chunks(heap.allocator()), heap.allocator().ranges(), level, i)
+              .word());
     }
   }
   return words;

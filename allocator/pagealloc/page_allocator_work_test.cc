@@ -1,7 +1,6 @@
 // How much is read: the promises that make the structure fast, told by WorkCounters.
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
@@ -37,10 +36,8 @@ class CountedHeap {
     const WorkCounters now = allocator_->counters();
     WorkCounters work = now;
     work.bitmap_words_scanned -= seen_.bitmap_words_scanned;
-    work.summary_updates -= seen_.summary_updates;
-    for (unsigned i = 0; i < WorkCounters::kMaxLevels; ++i) {
-      work.summaries_read[i] -= seen_.summaries_read[i];
-    }
+    work.index_lines_read -= seen_.index_lines_read;
+    work.index_entries_written -= seen_.index_entries_written;
     seen_ = now;
     return work;
   }
@@ -56,24 +53,16 @@ template <class L>
 class SearchWork : public ::testing::Test {};
 TYPED_TEST_SUITE(SearchWork, testing::RoomyLayouts, testing::LayoutNames);
 
-/// Root entries that cover a range.
-template <class L>
-std::uint64_t RootEntries(PageRange pages) {
-  const auto entries = Geometry<L>::EntriesOf(0, pages);
-  return entries.end - entries.begin;
-}
-
 // Go reads the root to its end: 8,144 entries on amd64 for a heap of one chunk.
-TYPED_TEST(SearchWork, FailedSearchReadsTheRootEntriesOfTheHeapAndNothingElse) {
+TYPED_TEST(SearchWork, FailedSearchReadsNothingWhenTheMaximumSaysSo) {
   CountedHeap<TypeParam> heap;
   heap.Grow(0, 24);
+  heap->AllocateRange(heap.Chunks(11, 1));
   heap.Work();
-  for (int again = 0; again < 3; ++again) {
-    EXPECT_FALSE(heap->Allocate(PageCount{24 * heap.kChunk + 1}).has_value());
-    WorkCounters expected;
-    expected.summaries_read[0] = RootEntries<TypeParam>(heap.Chunks(0, 24));
-    EXPECT_EQ(heap.Work(), expected);
-  }
+  EXPECT_FALSE(heap->Allocate(PageCount{24 * heap.kChunk}).has_value()) << "more than is free";
+  EXPECT_EQ(heap.Work(), WorkCounters{});
+  EXPECT_FALSE(heap->Allocate(PageCount{12 * heap.kChunk + 1}).has_value());
+  EXPECT_LE(heap.Work().index_lines_read, 2u) << "above the blocks";
 }
 
 TYPED_TEST(SearchWork, ExhaustedHeapIsNotSearchedAgain) {
@@ -88,8 +77,8 @@ TYPED_TEST(SearchWork, ExhaustedHeapIsNotSearchedAgain) {
   EXPECT_EQ(heap.Work(), WorkCounters{});
 }
 
-TYPED_TEST(SearchWork, SearchBelowTheRootReadsAtMostABlockALevel) {
-  using G = Geometry<TypeParam>;
+TYPED_TEST(SearchWork, SearchReadsAtMostTwoLinesALevelAndOneBitmap) {
+  using Chunks = ChunkMap<TypeParam>;
   CountedHeap<TypeParam> heap;
   heap.Grow(0, 24);
   // Only the last chunk has a free run of its own size; lower ones have a page each.
@@ -102,54 +91,53 @@ TYPED_TEST(SearchWork, SearchBelowTheRootReadsAtMostABlockALevel) {
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->first, heap.Chunks(23, 1).begin);
   const WorkCounters work = heap.Work();
-  EXPECT_LE(work.summaries_read[0], RootEntries<TypeParam>(heap.Chunks(0, 24)));
-  for (unsigned level = 1; level < G::kLevels; ++level) {
-    // Before the tree, the chunk where searches begin is asked.
-    const std::uint64_t first_look = level + 1 == G::kLevels ? 1 : 0;
-    const std::uint64_t block = std::uint64_t{1} << G::kIndexBits[level];
-    EXPECT_LE(work.summaries_read[level], block + first_look) << level;
-  }
+  constexpr unsigned kLevels = MaxLanes<Chunks::kBlockChunks>::kShape.levels;
+  constexpr unsigned kLevelsAbove = MaxLanes<Chunks::kBlocks>::kShape.levels;
+  EXPECT_LE(work.index_lines_read, 2 * (2 * kLevels + kLevelsAbove));
   EXPECT_LE(work.bitmap_words_scanned, heap.kChunk / 64);
-  EXPECT_EQ(work.summary_updates, 0u);
+  EXPECT_EQ(work.index_entries_written, 0u);
 }
 
-TYPED_TEST(SearchWork, SmallRequestAtTheSearchPositionSkipsTheTree) {
-  using G = Geometry<TypeParam>;
+TYPED_TEST(SearchWork, SmallRequestAtTheSearchPositionSkipsTheIndex) {
   CountedHeap<TypeParam> heap;
   heap.Grow(0, 3);
   heap.Work();
-  ASSERT_TRUE(heap->Find(PageCount{2}).has_value());
+  ASSERT_TRUE(heap->Find(PageCount{1}).has_value());
   WorkCounters expected;
-  expected.summaries_read[G::kLevels - 1] = 1;
   expected.bitmap_words_scanned = 1;
+  EXPECT_EQ(heap.Work(), expected);
+  ASSERT_TRUE(heap->Find(PageCount{2}).has_value());
+  expected.bitmap_words_scanned = heap.kChunk / 64;
   EXPECT_EQ(heap.Work(), expected);
 }
 
-// Holes of terabytes between the ranges cost one read a root entry.
+// Holes of terabytes between the ranges are two lines of maxima on each level above the blocks.
 TEST(SearchWorkOnAmd64, FailedSearchOverFourTerabytes) {
   CountedHeap<LinuxAmd64> heap;
   heap.Grow(0, 1);
   heap.Grow(0x100000, 1);
   heap.Work();
   EXPECT_FALSE(heap->Allocate(PageCount{513}).has_value());
-  WorkCounters expected;
-  expected.summaries_read[0] = 256 + 1;  // 4 TiB / 16 GiB, and the last one
-  EXPECT_EQ(heap.Work(), expected);
+  EXPECT_EQ(heap.Work(), WorkCounters{}) << "no block has such a run";
+  heap->AllocateRange(heap.Chunks(0, 1));
+  heap.Work();
+  EXPECT_EQ(heap->Find(PageCount{512})->first, heap.Chunks(0x100000, 1).begin);
+  EXPECT_LE(heap.Work().index_lines_read, 2u * 4 + 2 * 4);
 }
 
-// Far below the root nothing changes when the longest run of a parent does not.
-TEST(UpdateWorkOnAmd64, StopsAtTheLevelWhereNothingChanges) {
-  CountedHeap<LinuxAmd64> heap;
-  heap.Grow(0, 8);  // one block of leaves
+TYPED_TEST(SearchWork, FreeingBesideALongerRunWritesNothing) {
+  CountedHeap<TypeParam> heap;
+  heap.Grow(0, 8);
   heap->AllocateRange(heap.Chunks(1, 1));
   heap->AllocateRange(heap.Chunks(3, 1));
+  const PageOffset hole = heap.Chunks(1, 1).begin + PageCount{20};
   heap.Work();
-  const PageOffset hole = heap.Chunks(1, 1).begin + PageCount{100};
-  heap->Free({hole, hole + PageCount{3}});  // neither an end nor the longest run of the parent
+  heap->Free({hole, hole + PageCount{3}});
+  EXPECT_EQ(heap.Work().index_entries_written, 1u) << "its own number; other chunks have longer";
+  heap->Free({hole + PageCount{10}, hole + PageCount{12}});
   const WorkCounters work = heap.Work();
-  EXPECT_EQ(work.summary_updates, 1u);
-  const std::array<std::uint64_t, 8> read{0, 0, 0, 0, 8, 0, 0, 0};
-  EXPECT_EQ(work.summaries_read, read);
+  EXPECT_EQ(work.index_entries_written, 0u) << "not the longest run of its chunk";
+  EXPECT_LE(work.bitmap_words_scanned, 4u);
 }
 
 TEST(WorkCounters, CountedAndUncountedHeapsAnswerAlike) {
@@ -162,7 +150,7 @@ TEST(WorkCounters, CountedAndUncountedHeapsAnswerAlike) {
   for (const std::uint64_t want : {1u, 600u, 3u, 70u, 2000u, 900u, 1u}) {
     EXPECT_EQ(counted->Allocate(PageCount{want}), plain->Allocate(PageCount{want})) << want;
   }
-  EXPECT_GT(counted->counters().summary_visits(), 0u);
+  EXPECT_GT(counted->counters().bitmap_words_scanned, 0u);
   static_assert(std::is_empty_v<NoCounters>);
 }
 

@@ -7,6 +7,7 @@
 /// names: pageBits, pallocBits; findBitRange64 = LowestRun64, fillAligned = FillAligned.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "pagealloc/contract.h"
 #include "pagealloc/summary.h"
 #include "pagealloc/units.h"
+#include "pagealloc/wide_bits.h"
 
 namespace pagealloc {
 
@@ -161,12 +163,19 @@ class PageBits {
     return {PageCount{start}, PageCount{longest}, PageCount{run}};
   }
 
+  /// The longest run of zeros.
+  [[nodiscard]] unsigned LongestZeros() const {
+    const unsigned longest = LongestRun(WideBits<kWords>::Inverse(words_));
+    if (longest < 64 || kWords == 1) return longest;
+    return static_cast<unsigned>(Summarize().max.raw);
+  }
+
   /// Lowest run of `count` zeros at or after the start of the word that holds `from`, and the first
   /// zero in the words visited; nullopt if there is none. The caller knows that nothing below
   /// `from` is free, so rounding down to a word keeps the answer the lowest (Go: find, and its
   /// find1, findSmallN, findLargeN). `words_read` grows by the words visited.
-  [[nodiscard]] constexpr std::optional<Match> Find(std::uint64_t count, unsigned from,
-                                                    std::uint64_t& words_read) const {
+  [[nodiscard]] std::optional<Match> Find(std::uint64_t count, unsigned from,
+                                          std::uint64_t& words_read) const {
     PA_EXPECT(count >= 1 && from < kPages, count, from);
     if (count == 1) return FindOne(from, words_read);
     if (count > kPages) return std::nullopt;
@@ -228,30 +237,18 @@ class PageBits {
     return std::nullopt;
   }
 
-  /// 2 to 64 zeros: a run that began in the word before comes first, then those inside the word.
-  constexpr std::optional<Match> FindShort(unsigned count, unsigned from,
-                                           std::uint64_t& words_read) const {
-    unsigned first_free = kNoneSeen;
-    unsigned run = 0;  // zeros that end at the border before the word
-    for (unsigned w = from / 64; w < kWords; ++w) {
-      ++words_read;
-      const std::uint64_t zeros = ~words_[w];
-      if (zeros == 0) {
-        run = 0;
-        continue;
-      }
-      const unsigned base = w * 64;
-      if (first_free == kNoneSeen) {
-        first_free = base + static_cast<unsigned>(std::countr_zero(zeros));
-      }
-      if (run + static_cast<unsigned>(std::countr_one(zeros)) >= count) {
-        return Match{base - run, first_free};
-      }
-      const unsigned inside = LowestRun64(zeros, count);
-      if (inside < 64) return Match{base + inside, first_free};
-      run = static_cast<unsigned>(std::countl_one(zeros));
+  /// 2 to 64 zeros.
+  std::optional<Match> FindShort(unsigned count, unsigned from, std::uint64_t& words_read) const {
+    words_read += kWords - from / 64;
+    auto zeros = WideBits<kWords>::Inverse(words_);
+    if (from >= 64) {
+      auto words = words_;
+      std::fill_n(words.begin(), from / 64, ~std::uint64_t{0});
+      zeros = WideBits<kWords>::Inverse(words);
     }
-    return std::nullopt;
+    const unsigned first = Runs(zeros, count).Lowest();
+    if (first == kPages) return std::nullopt;
+    return Match{first, zeros.Lowest()};
   }
 
   /// More than 64 zeros: such a run crosses a border, so only the words' ends matter.

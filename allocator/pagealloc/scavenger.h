@@ -45,7 +45,8 @@ inline constexpr ByteCount kAllMemory{std::numeric_limits<std::uint64_t>::max()}
 /// @param lock       its lock, not held by the caller; lock() and unlock()
 /// @param release    called as release(PageRange) -> OsStatus, without the lock; may use the heap
 /// @param stop       called as stop() -> bool after each step, without the lock; true ends it
-/// @cost             two summary updates and one call of `release` a step. A step is a run of one
+/// @cost             two updates of the index and one call of `release` a step. A step is a run of
+/// one
 ///                   chunk, no longer than what is missing.
 template <class Allocator, class Lock, class Release, class Stop>
 ScavengeResult ScavengePages(Allocator& allocator, Lock& lock, ByteCount target, ScavengeMode mode,

@@ -3,12 +3,11 @@
 /// Tests also use it to break things on purpose. Violation() words what the invariants find.
 #pragma once
 
-#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
-#include <vector>
 
 #include "pagealloc/page_allocator.h"
 
@@ -35,36 +34,28 @@ struct AllocatorAccess {
   static constexpr PageOffset nothing_free() {
     return A::kNothingFree;
   }
-  /// First entry of a level.
-  template <class A>
-  static auto* level(A& a, unsigned index) {
-    return a.tree_.levels_[index];
-  }
-  /// Entries of a level that may be read: all of them, or whole pages of the operating system
-  /// around the blocks that hold the heap; lowest first, none twice.
-  template <class A>
-  static auto ReadableEntries(const A& a, unsigned level) {
-    using G = Geometry<typename A::LayoutType>;
-    std::vector<typename G::EntryRange> readable;
-    if constexpr (A::LayoutType::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
-      readable.push_back({0, G::kEntries[level]});
-    } else {
-      const std::uint64_t unit = a.os_->page_size().raw / sizeof(std::uint64_t);
-      std::uint64_t done = 0;
-      for (const auto& range : a.in_heap_.ranges()) {
-        const auto block = G::BlockAligned(level, G::EntriesOf(level, {range.begin, range.end}));
-        const std::uint64_t begin = std::max(done, block.begin / unit * unit);
-        const std::uint64_t end =
-            std::min((block.end + unit - 1) / unit * unit, G::kEntries[level]);
-        if (begin < end) readable.push_back({begin, end});
-        done = std::max(done, end);
-      }
-    }
-    return readable;
-  }
   template <class A>
   static PageRange& bounds(A& a) {
-    return a.tree_.bounds_;
+    return a.reach_.bounds_;
+  }
+  /// Of each block of the chunk map the longest run that begins in one of its chunks.
+  template <class A>
+  static auto& block_reaches(A& a) {
+    return a.reach_.blocks_;
+  }
+  /// The chunk whose number is an upper bound only.
+  template <class A>
+  static ChunkIndex& lazy(A& a) {
+    return a.reach_.lazy_;
+  }
+  template <Layout L, class Counters>
+  static ChunkIndex lazy_of(const ReachIndex<L, Counters>& index) {
+    return index.lazy_;
+  }
+  /// A number of MaxLanes, at any level.
+  template <std::uint64_t kLanes>
+  static std::int16_t& lane(MaxLanes<kLanes>& lanes, unsigned level, std::size_t i) {
+    return lanes.lanes_[lanes.kShape.begin[level] + i];
   }
   /// The packed word of a chunk in the scavenge index.
   template <class A>
@@ -87,15 +78,6 @@ struct AllocatorAccess {
   template <class A>
   static PageOffset& freed_end(A& a) {
     return a.index_.freed_end_;
-  }
-  /// Whether entries [begin, end) of a level may be read.
-  template <class A>
-  static bool accessible(const A& a, unsigned index, std::uint64_t begin, std::uint64_t end) {
-    if constexpr (A::LayoutType::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
-      return true;
-    } else {
-      return a.tree_.memory_[index].accessible(begin, end);
-    }
   }
 };
 

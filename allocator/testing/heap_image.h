@@ -1,12 +1,12 @@
 /// heap_image.h: everything a PageAllocator knows, as numbers, to compare two of them whole.
 ///
-/// Ranges, statistics, search position and bounds, lengths of the levels, both bitmaps of every
-/// chunk of the heap, and every summary of every block that holds a part of the heap. Two heaps
-/// with the same history have the same image, whatever lies where; a refused operation changes
-/// nothing in it. Cost: all of the heap's tables, so for tests.
+/// Ranges, statistics, search position and bounds, and of every chunk of the heap both bitmaps and
+/// what the reach index says of it. Two heaps with the same history have the same image, whatever
+/// lies where; a refused operation changes nothing in it. Cost: all of the heap's tables, so for
+/// tests.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -31,17 +31,16 @@ template <Layout L, class Counters>
   for (const auto& range : allocator.ranges().ranges()) {
     image.push_back(range.begin.raw);
     image.push_back(range.end.raw);
+    for (ChunkIndex at = G::ChunkOf(range.begin); at < G::ChunkOf(range.end); ++at) {
+      const auto& block = Access::chunks(allocator).BlockAt(at);
+      const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+      image.push_back(block.reach.Get(i));
+      image.push_back(block.whole[i / 64] >> i % 64 & 1);
+    }
     for (PageOffset page = range.begin; page < range.end; page += PageCount{64}) {
       const auto& chunk = Access::chunks(allocator)[G::ChunkOf(page)];
       image.push_back(chunk.allocated.WordOf(G::PageInChunk(page)));
       image.push_back(chunk.scavenged.WordOf(G::PageInChunk(page)));
-    }
-  }
-  for (unsigned level = 0; level < G::kLevels; ++level) {
-    for (const auto& readable : Access::ReadableEntries(allocator, level)) {
-      for (std::uint64_t i = readable.begin; i < readable.end; ++i) {
-        image.push_back(Access::level(allocator, level)[i].word());
-      }
     }
   }
   return image;

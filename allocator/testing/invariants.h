@@ -3,7 +3,7 @@
 /// CheckInvariants() looks at a PageAllocator from inside and says which invariant is broken, with
 /// its number from the table in allocator/README.md: "INV-1: leaf 7: ...". Empty: all hold. It
 /// recomputes from the bitmaps alone and shares no code with the search structure; bits are read
-/// one at a time. Cost: all pages and all accessible entries of the heap, so for tests and fuzzing.
+/// one at a time. Cost: all pages of the heap and all of its blocks, so for tests and fuzzing.
 /// What the scavenge index says is judged in scavenge_invariants.h.
 #pragma once
 
@@ -25,67 +25,68 @@ namespace pagealloc::testing {
 
 namespace internal {
 
-/// Runs of free pages in `free`, one byte a page.
-inline FreeRuns CountRuns(std::span<const std::uint8_t> free, std::uint64_t begin,
-                          std::uint64_t end) {
-  std::uint64_t start = 0;
-  while (begin + start < end && free[HostSize(begin + start)] != 0) ++start;
-  std::uint64_t longest = 0;
-  std::uint64_t run = 0;
-  for (std::uint64_t i = begin; i < end; ++i) {
-    run = free[HostSize(i)] != 0 ? run + 1 : 0;
-    longest = std::max(longest, run);
-  }
-  return {PageCount{start}, PageCount{longest}, PageCount{run}};
-}
-
-/// The merge of INV-2, from the definition: runs lie end to end.
-inline FreeRuns Concatenate(std::span<const FreeRuns> parts, std::uint64_t part_pages) {
-  FreeRuns sum = parts[0];
-  std::uint64_t pages = part_pages;
-  for (const FreeRuns& next : parts.subspan(1)) {
-    const std::uint64_t crossing = sum.end.raw + next.start.raw;
-    const bool all_free = sum.start.raw == pages;
-    sum.max = std::max({sum.max, next.max, PageCount{crossing}});
-    if (all_free) sum.start += next.start;
-    sum.end = next.end.raw == part_pages ? PageCount{sum.end.raw + part_pages} : next.end;
-    pages += part_pages;
-  }
-  return sum;
-}
-
-/// The counts in a word, by the documented form.
-template <unsigned kBits>
-FreeRuns Unpack(PackedSummary<kBits> entry) {
-  constexpr std::uint64_t kWhole = std::uint64_t{1} << kBits;
-  const std::uint64_t word = entry.word();
-  if (word >> 63 != 0) return {PageCount{kWhole}, PageCount{kWhole}, PageCount{kWhole}};
-  return {PageCount{word % kWhole}, PageCount{(word >> kBits) % kWhole},
-          PageCount{(word >> 2 * kBits) % kWhole}};
-}
-
 /// A memory comparison with itself, one byte on: fast enough for a megabyte at every check.
 inline bool AllZero(std::span<const std::byte> bytes) {
   return bytes.empty() || (bytes.front() == std::byte{0} &&
                            std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-/// INV-4 for one word; nullptr if it is canonical.
-template <unsigned kBits>
-const char* WordDefect(PackedSummary<kBits> entry, unsigned level, std::uint64_t span) {
-  const std::uint64_t word = entry.word();
-  if (word >> 63 != 0) {
-    return word == PackedSummary<kBits>::kAllFree && level == 0 ? nullptr : "bit 63 misused";
+/// INV-2 inside one array: "" or what is wrong. `block` is told with it.
+template <std::uint64_t kLanes>
+std::string CheckMaxima(const MaxLanes<kLanes>& lanes, std::uint64_t block) {
+  constexpr auto& kShape = MaxLanes<kLanes>::kShape;
+  for (unsigned level = 1; level < kShape.levels; ++level) {
+    for (std::size_t i = 0; i < kShape.lanes[level]; ++i) {
+      unsigned largest = 0;
+      for (std::size_t k = i * 32; k < std::min(i * 32 + 32, kShape.lanes[level - 1]); ++k) {
+        largest = std::max(largest, lanes.AtLevel(level - 1, k));
+      }
+      if (lanes.AtLevel(level, i) != largest) {
+        return Violation(2, "a maximum of the index: block, level, entry, number, expected",
+                         {block, level, i, lanes.AtLevel(level, i), largest});
+      }
+    }
   }
-  if (3 * kBits < 63 && word >> 3 * kBits != 0) return "bits above the counts";
-  const FreeRuns runs = Unpack(entry);
-  if (runs.start > runs.max || runs.end > runs.max || runs.max.raw > span) return "counts disagree";
-  const bool any_full = runs.start.raw == span || runs.max.raw == span || runs.end.raw == span;
-  if (any_full && (runs.start != runs.max || runs.end != runs.max)) return "half full";
-  if (!any_full && runs.start.raw + runs.end.raw >= span) return "start and end overlap";
-  if ((runs.max.raw == 0) != (word == 0)) return "empty but not zero";
-  return nullptr;
+  return {};
 }
+
+/// What INV-1 and INV-4 say of the chunks of one range of the heap, page by page.
+template <Layout L>
+class ExpectedReaches {
+ public:
+  explicit ExpectedReaches(std::uint64_t chunks)
+      : reaches_(HostSize(chunks)), free_(HostSize(chunks)) {}
+
+  /// The next page, upwards.
+  void Add(bool free) {
+    if (!free) {
+      EndRun();
+    } else if (run_++ == 0) {
+      begin_ = page_ / kPages;
+    }
+    if (free) ++free_[HostSize(page_ / kPages)];
+    ++page_;
+  }
+  void EndRun() {
+    constexpr std::uint64_t kMost = ReachIndex<L, NoCounters>::kMost;
+    if (run_ > 0) {
+      std::uint64_t& reach = reaches_[HostSize(begin_)];
+      reach = std::max(reach, std::min(run_, kMost));
+    }
+    run_ = 0;
+  }
+  /// Longest run that begins in a chunk of the range; valid after EndRun().
+  [[nodiscard]] std::uint64_t Reach(std::uint64_t chunk) const { return reaches_[HostSize(chunk)]; }
+  [[nodiscard]] bool Whole(std::uint64_t chunk) const { return free_[HostSize(chunk)] == kPages; }
+
+ private:
+  static constexpr std::uint64_t kPages = Geometry<L>::kChunkPages.raw;
+  std::vector<std::uint64_t> reaches_;
+  std::vector<std::uint64_t> free_;  // pages of each chunk
+  std::uint64_t page_ = 0;
+  std::uint64_t run_ = 0;    // pages of the run that is not over
+  std::uint64_t begin_ = 0;  // the chunk in which it began
+};
 
 }  // namespace internal
 
@@ -97,7 +98,6 @@ template <Layout L, class Counters>
                                           std::span<const PageRange> held = {}) {
   using G = Geometry<L>;
   using Access = AllocatorAccess;
-  constexpr unsigned kLeaf = G::kLevels - 1;
   const auto& ranges = Access::ranges(allocator);
   const PageOffset search_from = Access::search_from(allocator);
   const PageOffset nothing_free = Access::template nothing_free<PageAllocator<L, Counters>>();
@@ -125,22 +125,13 @@ template <Layout L, class Counters>
     return Violation(12, "search bounds", {bounds.begin.raw, bounds.end.raw});
   }
 
-  // INV-13: what is read below can be read.
-  for (unsigned level = 0; level < G::kLevels; ++level) {
-    for (const auto& readable : Access::ReadableEntries(allocator, level)) {
-      if (!Access::accessible(allocator, level, readable.begin, readable.end)) {
-        return Violation(13, "a block of the heap is not accessible", {level, readable.begin});
-      }
-    }
-  }
-
   std::uint64_t in_use = 0;
   std::uint64_t scavenged = 0;
   std::optional<PageOffset> lowest_free;
   for (const auto& range : ranges.ranges()) {
     const std::uint64_t first_chunk = G::ChunkOf(range.begin).raw;
     const std::uint64_t last_chunk = G::ChunkOf(range.end).raw;
-    std::array<std::uint8_t, G::kChunkPages.raw> free{};
+    internal::ExpectedReaches<L> expected(last_chunk - first_chunk);
     for (std::uint64_t c = first_chunk; c < last_chunk; ++c) {
       const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{c});
       if (chunk == nullptr) return Violation(14, "grown chunk without a block", {c});
@@ -148,7 +139,7 @@ template <Layout L, class Counters>
       const auto scavenged_pages = BytesOf(chunk->scavenged);
       for (unsigned i = 0; i < G::kChunkPages.raw; ++i) {
         const bool allocated = allocated_pages[i] != 0;
-        free[i] = allocated ? 0 : 1;
+        expected.Add(!allocated);
         in_use += allocated ? 1 : 0;
         if (scavenged_pages[i] != 0) {
           if (allocated) return Violation(8, "page is scavenged and allocated", {c, i});
@@ -156,51 +147,45 @@ template <Layout L, class Counters>
         }
         if (!allocated && !lowest_free) lowest_free = G::ChunkBegin(ChunkIndex{c}) + PageCount{i};
       }
-      const FreeRuns expected = internal::CountRuns(free, 0, G::kChunkPages.raw);
-      const FreeRuns leaf = internal::Unpack(Access::level(allocator, kLeaf)[c]);
-      if (leaf != expected) {
-        return Violation(1, "leaf is not the summary of its bitmap: chunk, start, max, end",
-                         {c, leaf.start.raw, leaf.max.raw, leaf.end.raw, expected.start.raw,
-                          expected.max.raw, expected.end.raw});
+    }
+    expected.EndRun();
+    for (std::uint64_t c = first_chunk; c < last_chunk; ++c) {
+      const auto& block = Access::chunks(allocator).BlockAt(ChunkIndex{c});
+      const std::size_t i = ChunkMap<L>::IndexInBlock(ChunkIndex{c});
+      const std::uint64_t reach = expected.Reach(c - first_chunk);
+      const bool bound = ChunkIndex{c} == Access::lazy(allocator);
+      if (bound ? block.reach.Get(i) < reach : block.reach.Get(i) != reach) {
+        return Violation(1,
+                         "reach is not the longest run that begins in the chunk: chunk, reach, run",
+                         {c, block.reach.Get(i), reach});
+      }
+      const bool whole = (block.whole[i / 64] >> i % 64 & 1) != 0;
+      if (whole != expected.Whole(c - first_chunk)) {
+        return Violation(4, "a wholly free chunk without its bit, or the bit without it",
+                         {c, whole});
       }
     }
   }
 
-  // INV-2, INV-3, INV-4 in every entry that may be read.
-  for (unsigned level = 0; level < G::kLevels; ++level) {
-    const std::uint64_t span = std::uint64_t{1} << G::kSpanPageBits[level];
-    std::size_t next = 0;  // first range that may reach into the entry; there are many entries
-    for (const auto& readable : Access::ReadableEntries(allocator, level)) {
-      for (std::uint64_t i = readable.begin; i < readable.end; ++i) {
-        const auto entry = Access::level(allocator, level)[i];
-        if (const char* defect = internal::WordDefect(entry, level, span)) {
-          return Violation(4, defect, {level, i, entry.word()});
-        }
-        const PageRange covered = PageRange::Of(G::LevelBegin(level, i), PageCount{span});
-        while (next < ranges.ranges().size() && ranges.ranges()[next].end <= covered.begin) ++next;
-        if (next == ranges.ranges().size() || ranges.ranges()[next].begin >= covered.end) {
-          if (entry.word() != 0) {
-            return Violation(3, "entry outside the heap is not zero", {level, i, entry.word()});
-          }
-          continue;
-        }
-        if (level == kLeaf) continue;
-        const std::uint64_t fan_out = std::uint64_t{1} << G::kIndexBits[level + 1];
-        const std::uint64_t part = std::uint64_t{1} << G::kSpanPageBits[level + 1];
-        std::vector<FreeRuns> children;
-        for (std::uint64_t k = 0; k < fan_out; ++k) {
-          children.push_back(
-              internal::Unpack(Access::level(allocator, level + 1)[i * fan_out + k]));
-        }
-        if (internal::Unpack(entry) != internal::Concatenate(children, part)) {
-          return Violation(2, "entry is not the merge of its children: level, entry, word",
-                           {level, i, entry.word()});
-        }
-      }
+  // INV-2: every maximum, in every block that exists and above them.
+  for (std::uint64_t i = 0; i < ChunkMap<L>::kBlocks; ++i) {
+    const auto* block = Access::chunks(allocator).LookupBlock(ChunkIndex{i << G::kChunkMapL2Bits});
+    if (block != nullptr) {
+      if (std::string text = internal::CheckMaxima(block->reach, i); !text.empty()) return text;
+    }
+    const unsigned max = block == nullptr ? 0 : block->reach.max();
+    if (ChunkMap<L>::kBlocks > 1 && Access::block_reaches(allocator).Get(i) != max) {
+      return Violation(2, "the maximum of a block: block, number, expected",
+                       {i, Access::block_reaches(allocator).Get(i), max});
     }
   }
+  if (std::string text =
+          internal::CheckMaxima(Access::block_reaches(allocator), ChunkMap<L>::kBlocks);
+      !text.empty()) {
+    return text;
+  }
 
-  // INV-3, bitmaps: between the ranges of the heap, every chunk whose block exists is all zero.
+  // INV-3: between the ranges of the heap, all that is known of a chunk whose block exists is zero.
   constexpr std::uint64_t kBlockChunks = std::uint64_t{1} << G::kChunkMapL2Bits;
   std::uint64_t hole = 0;
   for (std::size_t i = 0; i <= ranges.ranges().size(); ++i) {
@@ -212,6 +197,13 @@ template <Layout L, class Counters>
       if (chunk != nullptr &&
           !internal::AllZero(std::as_bytes(std::span(chunk, HostSize(stop - hole))))) {
         return Violation(3, "a bitmap outside the heap is not zero: chunks", {hole, stop});
+      }
+      for (std::uint64_t c = hole; chunk != nullptr && c < stop; ++c) {
+        const auto& block = Access::chunks(allocator).BlockAt(ChunkIndex{c});
+        const std::size_t at = ChunkMap<L>::IndexInBlock(ChunkIndex{c});
+        if (block.reach.Get(at) != 0 || (block.whole[at / 64] >> at % 64 & 1) != 0) {
+          return Violation(3, "the index knows a chunk outside the heap", {c});
+        }
       }
       hole = stop;
     }

@@ -28,9 +28,7 @@ class InvariantsTest : public ::testing::Test {
  protected:
   using L = TinyUneven;
   using G = Geometry<L>;
-  using Word = Summary<L>;
   using Access = AllocatorAccess;
-  static constexpr unsigned kLeaf = G::kLevels - 1;
 
   InvariantsTest() {
     EXPECT_TRUE(heap_->Init(os_).ok());
@@ -50,7 +48,16 @@ class InvariantsTest : public ::testing::Test {
     return CheckInvariants(*heap_, caches);
   }
   auto& Bits(std::uint64_t chunk) { return Access::chunks(*heap_)[ChunkIndex{chunk}]; }
-  Word& Entry(unsigned level, std::uint64_t index) { return Access::level(*heap_, level)[index]; }
+  /// What the index says of the chunks of a block, and where in it a chunk is.
+  auto& Reaches(std::uint64_t chunk) {
+    return Access::chunks(*heap_).BlockAt(ChunkIndex{chunk}).reach;
+  }
+  std::uint64_t& Whole(std::uint64_t chunk) {
+    return Access::chunks(*heap_).BlockAt(ChunkIndex{chunk}).whole[0];
+  }
+  static std::size_t At(std::uint64_t chunk) {
+    return ChunkMap<L>::IndexInBlock(ChunkIndex{chunk});
+  }
   /// The ranges may only be added to; a test spoils them in place.
   AddressRanges::Range& RangeAt(std::size_t index) {
     return const_cast<AddressRanges::Range&>(Access::ranges(*heap_).ranges()[index]);
@@ -60,35 +67,71 @@ class InvariantsTest : public ::testing::Test {
   std::unique_ptr<PageAllocator<L>> heap_ = std::make_unique<PageAllocator<L>>();
 };
 
-TEST_F(InvariantsTest, OneLeafThatIsNotItsBitmapsSummary) {
-  Entry(kLeaf, 4) = Word::Pack({PageCount{512}, PageCount{512}, PageCount{511}});
+TEST_F(InvariantsTest, OneReachThatIsNotTheLongestRunThatBeginsInTheChunk) {
+  // Pages 3.100 to 4.511 are one run of chunk 3; chunk 4 has none of its own.
+  EXPECT_EQ(Reaches(3).Get(At(3)), 924u);
+  EXPECT_EQ(Reaches(4).Get(At(4)), 0u);
+  Reaches(4).Raise(At(4), 512);
+  EXPECT_THAT(Defect(), StartsWith("INV-1: "));
+  Reaches(4).Set(At(4), 0);
+  Reaches(3).Set(At(3), 923);
+  EXPECT_THAT(Defect(), ::testing::AnyOf(StartsWith("INV-1: "), StartsWith("INV-2: ")));
+  Reaches(3).Set(At(3), 924);
+  EXPECT_EQ(Defect(), "");
+}
+
+TEST_F(InvariantsTest, OneUpperBoundThatIsBelowTheLongestRun) {
+  // Taking from the only run of a chunk makes its number a bound.
+  ASSERT_EQ(heap_->Allocate(PageCount{2})->first, Page(3, 100));
+  ASSERT_EQ(Access::lazy(*heap_), ChunkIndex{3});
+  ASSERT_EQ(Reaches(3).Get(At(3)), 924u);
+  for (const unsigned bound : {924u, 923u, 922u}) {
+    Reaches(3).Set(At(3), bound);
+    Access::lane(Access::block_reaches(*heap_), 0, 0) = static_cast<std::int16_t>(bound);
+    for (unsigned level = 1; level < Access::block_reaches(*heap_).kShape.levels; ++level) {
+      Access::lane(Access::block_reaches(*heap_), level, 0) = static_cast<std::int16_t>(bound);
+    }
+    EXPECT_EQ(Defect(), "") << bound;
+  }
+  Reaches(3).Set(At(3), 921);
   EXPECT_THAT(Defect(), StartsWith("INV-1: "));
 }
 
-TEST_F(InvariantsTest, OneBitThatNoSummaryKnows) {
+TEST_F(InvariantsTest, OneBitThatTheIndexDoesNotKnow) {
   Bits(4).scavenged.Clear(200);
   Bits(4).allocated.Set(200);
   EXPECT_THAT(Defect(), StartsWith("INV-1: "));
 }
 
-TEST_F(InvariantsTest, TwoParentThatIsNotTheMergeOfItsChildren) {
-  for (unsigned level = 0; level < kLeaf; ++level) {
-    const std::uint64_t i = G::LevelIndex(level, Page(3, 0));
-    const Word before = Entry(level, i);
-    FreeRuns runs = before.runs();
-    runs.max = PageCount{runs.max.raw - 1};
-    runs.start = PageCount{0};
-    runs.end = PageCount{0};
-    Entry(level, i) = Word::Pack(runs);
+TEST_F(InvariantsTest, TwoMaximumThatIsNotTheLargestBelow) {
+  auto& lanes = Reaches(3);
+  for (unsigned level = 1; level < lanes.kShape.levels; ++level) {
+    ++Access::lane(lanes, level, 0);
     EXPECT_THAT(Defect(), StartsWith("INV-2: ")) << "level " << level;
-    Entry(level, i) = before;
+    --Access::lane(lanes, level, 0);
   }
+  auto& above = Access::block_reaches(*heap_);
+  for (unsigned level = 0; level < above.kShape.levels; ++level) {
+    for (const int wrong : {923, 925}) {
+      Access::lane(above, level, 0) = static_cast<std::int16_t>(wrong);
+      EXPECT_THAT(Defect(), StartsWith("INV-2: ")) << "level " << level << " above the blocks";
+    }
+    Access::lane(above, level, 0) = 924;
+  }
+  Access::lane(above, 0, 1) = 1;  // a block that does not exist
+  EXPECT_THAT(Defect(), StartsWith("INV-2: "));
+  Access::lane(above, 0, 1) = 0;
   EXPECT_EQ(Defect(), "");
 }
 
-TEST_F(InvariantsTest, ThreeEntryOutsideTheHeapThatIsNotZero) {
-  Entry(0, 3) = Word::Pack({PageCount{5}, PageCount{6}, PageCount{0}});
+TEST_F(InvariantsTest, ThreeChunkOutsideTheHeapThatTheIndexKnows) {
+  Access::lane(Reaches(5), 0, At(5)) = 7;  // less than what its line has
   EXPECT_THAT(Defect(), StartsWith("INV-3: "));
+  Access::lane(Reaches(5), 0, At(5)) = 0;
+  Whole(5) ^= std::uint64_t{1} << At(5);
+  EXPECT_THAT(Defect(), StartsWith("INV-3: "));
+  Whole(5) ^= std::uint64_t{1} << At(5);
+  EXPECT_EQ(Defect(), "");
 }
 
 TEST_F(InvariantsTest, ThreeBitmapBesideTheHeapThatIsNotZero) {
@@ -110,40 +153,13 @@ TEST_F(InvariantsTest, ThreeBitmapFarFromTheHeapThatIsNotZero) {
   EXPECT_EQ(Defect(), "");
 }
 
-TEST_F(InvariantsTest, FourWordsThatAreNotCanonical) {
-  const std::uint64_t kTop = std::uint64_t{1} << 63;
-  const auto word = [](std::uint64_t start, std::uint64_t max, std::uint64_t end) {
-    return start | max << G::kFieldBits | end << 2 * G::kFieldBits;
-  };
-  // In a root entry of the heap; what it should say does not matter, as its form comes first.
-  for (const std::uint64_t bad :
-       {kTop | 1, std::uint64_t{1} << 3 * G::kFieldBits, word(2, 1, 0), word(0, 1, 2),
-        word(2048, 2048, 2048), word(5, 5, 5) | std::uint64_t{1} << 62}) {
-    const Word before = Entry(0, 0);
-    Entry(0, 0) = Word::FromWord(bad);
-    EXPECT_THAT(Defect(), StartsWith("INV-4: ")) << std::hex << bad;
-    Entry(0, 0) = before;
-  }
-  // A level below: whole and half-whole entries, and the top bit.
-  for (const std::uint64_t bad :
-       {kTop, word(1024, 1024, 0), word(0, 1024, 0), word(1024, 1024, 1023), word(0, 1025, 0)}) {
-    const Word before = Entry(1, 0);
-    Entry(1, 0) = Word::FromWord(bad);
-    EXPECT_THAT(Defect(), ::testing::AnyOf(StartsWith("INV-4: "), StartsWith("INV-2: ")));
-    EXPECT_NE(internal::WordDefect(Word::FromWord(bad), 1, 1024), nullptr) << std::hex << bad;
-    Entry(1, 0) = before;
+TEST_F(InvariantsTest, FourBitsThatAreNotThoseOfTheWhollyFreeChunks) {
+  for (const std::uint64_t chunk : {3u, 4u, 16u}) {
+    Whole(chunk) ^= std::uint64_t{1} << At(chunk);
+    EXPECT_THAT(Defect(), StartsWith("INV-4: ")) << chunk;
+    Whole(chunk) ^= std::uint64_t{1} << At(chunk);
   }
   EXPECT_EQ(Defect(), "");
-}
-
-TEST_F(InvariantsTest, FourAcceptsEveryCanonicalWord) {
-  const std::uint64_t kTop = std::uint64_t{1} << 63;
-  EXPECT_EQ(internal::WordDefect(Word::FromWord(0), 2, 512), nullptr);
-  EXPECT_EQ(internal::WordDefect(Word::FromWord(kTop), 0, 4096), nullptr);
-  EXPECT_EQ(internal::WordDefect(Word::OfFree(PageCount{512}), 2, 512), nullptr);
-  EXPECT_EQ(
-      internal::WordDefect(Word::Pack({PageCount{1}, PageCount{300}, PageCount{100}}), 2, 512),
-      nullptr);
 }
 
 TEST_F(InvariantsTest, FiveFreePageBelowWhereSearchesBegin) {
@@ -235,27 +251,10 @@ TEST_F(InvariantsTest, TwelveBoundsOfAnEmptyHeapAreEmpty) {
   EXPECT_THAT(CheckInvariants(empty), StartsWith("INV-12: "));
 }
 
-/// Chunk 25 joins the list of ranges, and nothing else.
-class ForgottenGrowth : public InvariantsTest {
- protected:
-  static std::string DefectAfterJoining(PageAllocator<L>& heap) {
-    Access::ranges(heap).Add({Page(25, 0), Page(26, 0)});
-    Access::bounds(heap).end = Page(26, 0);
-    return CheckInvariants(heap);
-  }
-};
-
-TEST_F(ForgottenGrowth, FourteenGrownChunkWithoutABlock) {
-  FakeMemory large_pages;  // one holds all entries of a level
-  PageAllocator<L> heap;
-  ASSERT_TRUE(heap.Init(large_pages).ok());
-  ASSERT_TRUE(heap.Grow({Page(3, 0), Page(4, 0)}).ok());
-  EXPECT_THAT(DefectAfterJoining(heap), StartsWith("INV-14: "));
-}
-
-TEST_F(ForgottenGrowth, ThirteenSummariesOfTheHeapThatAreNotAccessible) {
-  ASSERT_TRUE(Access::chunks(*heap_).MakeBlocks(ChunkIndex{25}, ChunkIndex{26}).ok());
-  EXPECT_THAT(DefectAfterJoining(*heap_), StartsWith("INV-13: "));
+TEST_F(InvariantsTest, FourteenGrownChunkWithoutABlock) {
+  Access::ranges(*heap_).Add({Page(25, 0), Page(26, 0)});
+  Access::bounds(*heap_).end = Page(26, 0);
+  EXPECT_THAT(Defect(), StartsWith("INV-14: "));
 }
 
 /// Pages 20 to 29 of chunk 3 are free and not scavenged.

@@ -66,11 +66,12 @@ struct CellOptions {
   ClockCalibration clock;
 };
 
-/// The work of a radix tree in the measured operations.
+/// The work of the search index in the measured operations. What summaries were is the index now:
+/// the names of the metrics stay.
 struct TreeWork {
   std::uint64_t words_scanned = 0;
-  std::uint64_t summary_visits = 0;
-  std::uint64_t summary_updates = 0;
+  std::uint64_t summary_visits = 0;   ///< lines of the index read
+  std::uint64_t summary_updates = 0;  ///< entries of the index written
 
   friend bool operator==(const TreeWork&, const TreeWork&) = default;
 };

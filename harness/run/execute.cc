@@ -53,7 +53,7 @@ std::vector<const Program*> ProgramsOf(const CellOptions& options, const Program
 
 const std::vector<AllocatorInfo>& AllAllocators() {
   static const std::vector<AllocatorInfo> kAllocators{
-      {"radix", "the library: a radix tree of packed summaries over bitmaps"},
+      {"radix", "the library: bitmaps under an index of free runs"},
       {"heap", "the library's front end: threads, page caches, growth, real memory", true},
       {"reference", "the naive model: a byte a page, linear first fit; slow, and plainly right"},
   };

@@ -147,10 +147,10 @@ absl::StatusOr<TimedResult> ExecuteTimedOn(const CellOptions& options, const Pro
 /// The subject's work counters as rows know them; nothing for a subject that has no tree.
 template <Subject S>
 std::optional<TreeWork> WorkOf(const S& subject) {
-  if constexpr (requires { subject.counters().summary_visits(); }) {
+  if constexpr (requires { subject.counters().index_lines_read; }) {
     const auto& counters = subject.counters();
-    return TreeWork{counters.bitmap_words_scanned, counters.summary_visits(),
-                    counters.summary_updates};
+    return TreeWork{counters.bitmap_words_scanned, counters.index_lines_read,
+                    counters.index_entries_written};
   } else {
     return std::nullopt;
   }

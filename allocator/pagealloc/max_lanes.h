@@ -1,0 +1,193 @@
+/// max_lanes.h: an array of small numbers, and where the first one is that is large enough.
+///
+/// A lane is a number of up to 15 bits. 32 lanes are a line, 64 bytes. Level k + 1 has the maximum
+/// of each line of level k, so that a search reads one line or two a level, up from where it begins
+/// and down to the first lane that fits:
+///
+///   level 2   [ 9 ]                        the maximum of all
+///   level 1   [ 7 | 3 | 9 | ... ]          a lane for each line below
+///   level 0   [ 1 0 7 ... | 3 3 0 ... | 0 9 2 ... | ... ]
+///
+/// Zero bytes are an array of zeros. A line is compared as a whole: with SSE2, which every x86-64
+/// has, else four lanes at a time in a 64-bit word.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "pagealloc/contract.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace pagealloc {
+
+namespace testing {
+struct AllocatorAccess;
+}  // namespace testing
+
+/// Which of 32 numbers below 2^15 are at least `bound`: a bit each, the first one lowest. All lanes
+/// are below 2^15, so in (lane + 2^15) - bound the top bit stays where lane >= bound.
+inline std::uint32_t LanesAtLeastPortable(const std::int16_t* lanes, std::int16_t bound) {
+  constexpr std::uint64_t kOnes = 0x0001'0001'0001'0001;
+  constexpr std::uint64_t kTops = kOnes << 15;
+  constexpr std::uint64_t kGather = 0x0001'0002'0004'0008;  // bits 0, 16, 32, 48 to bits 48 to 51
+  const std::uint64_t bounds = static_cast<std::uint64_t>(bound) * kOnes;
+  std::uint32_t fits = 0;
+  for (unsigned k = 0; k < 8; ++k) {
+    std::uint64_t word;
+    std::memcpy(&word, lanes + 4 * k, sizeof word);
+    if constexpr (std::endian::native == std::endian::big) {
+      word = word >> 48 | (word >> 16 & 0xffff'0000) | (word << 16 & 0xffff'0000'0000) | word << 48;
+    }
+    const std::uint64_t tops = ((word | kTops) - bounds) & kTops;
+    fits |= static_cast<std::uint32_t>((tops >> 15) * kGather >> 48 & 15) << 4 * k;
+  }
+  return fits;
+}
+
+/// The same, as fast as it goes. The lanes are 16-byte aligned.
+inline std::uint32_t LanesAtLeast(const std::int16_t* lanes, std::int16_t bound) {
+#if defined(__SSE2__)
+  const auto* const vectors = reinterpret_cast<const __m128i*>(lanes);
+  const __m128i below = _mm_set1_epi16(static_cast<std::int16_t>(bound - 1));
+  std::uint32_t fits = 0;
+  for (unsigned half = 0; half < 2; ++half) {
+    const __m128i low = _mm_cmpgt_epi16(_mm_load_si128(vectors + 2 * half), below);
+    const __m128i high = _mm_cmpgt_epi16(_mm_load_si128(vectors + 2 * half + 1), below);
+    fits |= static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high))) << 16 * half;
+  }
+  return fits;
+#else
+  return LanesAtLeastPortable(lanes, bound);
+#endif
+}
+
+/// @tparam kLanes  lanes of level 0, at least 1
+template <std::uint64_t kLanes>
+class MaxLanes {
+  static_assert(kLanes >= 1);
+
+ public:
+  using Lane = std::int16_t;  // signed: what vector instructions know the maximum of
+  static constexpr unsigned kMost = (1U << 15) - 1;  ///< the largest number
+  static constexpr std::size_t kLine = 32;
+
+  /// Levels, and how many lanes each has.
+  struct Shape {
+    unsigned levels = 0;
+    std::array<std::size_t, 8> lanes{};
+    std::array<std::size_t, 8> begin{};  ///< of the level, in the array of all
+    std::size_t total = 0;
+  };
+  static constexpr Shape kShape = [] {
+    Shape shape;
+    for (std::size_t count = kLanes;; count = (count + kLine - 1) / kLine) {
+      shape.lanes[shape.levels] = count;
+      shape.begin[shape.levels] = shape.total;
+      shape.total += (count + kLine - 1) / kLine * kLine;  // whole lines
+      ++shape.levels;
+      if (count == 1) return shape;
+    }
+  }();
+
+  [[nodiscard]] unsigned Get(std::uint64_t i) const { return Number(lanes_[Index(i)]); }
+  /// The largest number.
+  [[nodiscard]] unsigned max() const { return AtLevel(kShape.levels - 1, 0); }
+  /// The number at level k: of a lane, or the maximum of a line of level k - 1.
+  [[nodiscard]] unsigned AtLevel(unsigned level, std::uint64_t i) const {
+    return Number(lanes_[kShape.begin[level] + Index(i)]);
+  }
+
+  /// Gives a lane a larger number. Returns how many levels it changed: all of them
+  /// if max() is another one.
+  unsigned Raise(std::uint64_t i, unsigned number) {
+    PA_ASSERT(number > Get(i) && number <= kMost, i, number);
+    const Lane lane = LaneOf(number);
+    std::size_t at = Index(i);
+    lanes_[at] = lane;
+    for (unsigned level = 1; level < kShape.levels; ++level) {
+      at /= kLine;
+      Lane& above = lanes_[kShape.begin[level] + at];
+      if (above >= lane) return level;
+      above = lane;
+    }
+    return kShape.levels;
+  }
+
+  /// Gives a lane a smaller number. Returns as Raise().
+  unsigned Lower(std::uint64_t i, unsigned number) {
+    PA_ASSERT(number < Get(i), i, number);
+    std::size_t at = Index(i);
+    const Lane before = LaneOf(Get(i));
+    lanes_[at] = LaneOf(number);
+    for (unsigned level = 1; level < kShape.levels; ++level) {
+      at /= kLine;
+      Lane& above = lanes_[kShape.begin[level] + at];
+      if (above != before) return level;  // another lane of the line is larger
+      const Lane largest = LineMax(&lanes_[kShape.begin[level - 1] + at * kLine]);
+      if (largest == before) return level;
+      above = largest;
+    }
+    return kShape.levels;
+  }
+
+  /// Gives a lane any number. Returns as Raise(); 0: the number is as before.
+  unsigned Set(std::uint64_t i, unsigned number) {
+    const unsigned before = Get(i);
+    if (number > before) return Raise(i, number);
+    return number == before ? 0 : Lower(i, number);
+  }
+
+  /// The first lane at or after `from` whose number is at least `number` (>= 1); kLanes if there is
+  /// none. `from` may be kLanes. `lines_read` grows by the lines visited.
+  [[nodiscard]] std::uint64_t FirstAtLeast(std::uint64_t from, unsigned number,
+                                           std::uint64_t& lines_read) const {
+    if (from >= kLanes || number > max()) return kLanes;
+    const Lane bound = LaneOf(number);
+    std::size_t at = Index(from);
+    for (unsigned level = 0;; ++level) {
+      ++lines_read;
+      const unsigned k = FirstInLine(level, at / kLine, at % kLine, bound);
+      at = at / kLine * kLine + k;
+      if (k < kLine) {
+        for (; level > 0; --level) {
+          ++lines_read;
+          at = at * kLine + FirstInLine(level - 1, at, 0, bound);
+        }
+        return at;
+      }
+      at /= kLine;  // the entry after that of the line
+      if (level + 1 == kShape.levels || at >= kShape.lanes[level + 1]) return kLanes;
+    }
+  }
+
+ private:
+  friend struct testing::AllocatorAccess;
+
+  static constexpr std::size_t Index(std::uint64_t i) { return static_cast<std::size_t>(i); }
+  static constexpr unsigned Number(Lane lane) { return static_cast<unsigned>(lane); }
+  static constexpr Lane LaneOf(unsigned number) { return static_cast<Lane>(number); }
+
+  static Lane LineMax(const Lane* line) {
+    Lane largest = 0;
+    for (unsigned i = 0; i < kLine; ++i) largest = std::max(largest, line[i]);
+    return largest;
+  }
+
+  /// The first lane >= bound of a line, from lane `first` on; kLine if there is none.
+  [[nodiscard]] unsigned FirstInLine(unsigned level, std::size_t line, std::size_t first,
+                                     Lane bound) const {
+    const std::uint32_t fits = LanesAtLeast(&lanes_[kShape.begin[level] + line * kLine], bound);
+    return static_cast<unsigned>(std::countr_zero(fits >> first << first));
+  }
+
+  alignas(64) std::array<Lane, kShape.total> lanes_{};
+};
+
+}  // namespace pagealloc

@@ -1,0 +1,306 @@
+// ReachIndex against a model that has one flag a page and counts runs page by page: every number of
+// every chunk after every change, and searches of all sizes in between.
+#include "pagealloc/reach_index.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "testing/allocator_access.h"
+#include "testing/fake_memory.h"
+#include "testing/gtest/layout_types.h"
+#include "testing/tiny_layouts.h"
+
+namespace pagealloc {
+namespace {
+
+using testing::AllocatorAccess;
+using testing::FakeMemory;
+
+/// An index over bitmaps, and the model; pages count from the layout's heap base.
+template <class L>
+class Indexed {
+  using G = Geometry<L>;
+  using Chunks = ChunkMap<L>;
+  using Index = ReachIndex<L, WorkCounters>;
+
+ public:
+  static constexpr std::uint64_t kPages = G::kChunkPages.raw;
+
+  explicit Indexed(std::uint64_t chunks)
+      : free_(HostSize(chunks * kPages)), grown_(HostSize(chunks)) {
+    chunks_.Init(os_);
+  }
+
+  void Grow(std::uint64_t chunk, std::uint64_t count) {
+    const PageRange pages = Range(chunk * kPages, count * kPages);
+    ASSERT_TRUE(chunks_.MakeBlocks(G::ChunkOf(pages.begin), G::ChunkOf(pages.end)).ok());
+    index_.Grown(chunks_, pages, counters_);
+    Model(chunk * kPages, count * kPages, true);
+    std::fill_n(grown_.begin() + static_cast<std::ptrdiff_t>(chunk), count, true);
+  }
+  void Take(std::uint64_t first, std::uint64_t count, bool from_start) {
+    Bits(first, count, [](auto& bits, unsigned at, unsigned n) { bits.SetRange(at, n); });
+    Model(first, count, false);
+    if (from_start) {
+      index_.TakenFromStart(chunks_, Range(first, count), counters_);
+    } else {
+      index_.Taken(chunks_, Range(first, count), counters_);
+    }
+  }
+  void Free(std::uint64_t first, std::uint64_t count) {
+    Bits(first, count, [](auto& bits, unsigned at, unsigned n) { bits.ClearRange(at, n); });
+    Model(first, count, true);
+    index_.Freed(chunks_, Range(first, count), counters_);
+  }
+  /// All free pages of a 64-page block; those that were.
+  std::uint64_t TakeWord(std::uint64_t first) {
+    const PageOffset base = Range(first, 1).begin;
+    auto& bits = chunks_[G::ChunkOf(base)].allocated;
+    const std::uint64_t taken = ~bits.WordOf(G::PageInChunk(base));
+    if (taken == 0) return 0;
+    bits.SetInWord(G::PageInChunk(base), taken);
+    Model(first, 64, false);
+    index_.TakenInWord(chunks_, base, taken, counters_);
+    return taken;
+  }
+  void FreeWord(std::uint64_t first, std::uint64_t freed) {
+    const PageOffset base = Range(first, 1).begin;
+    chunks_[G::ChunkOf(base)].allocated.ClearInWord(G::PageInChunk(base), freed);
+    for (unsigned i = 0; i < 64; ++i) {
+      if (freed >> i & 1) Model(first + i, 1, true);
+    }
+    index_.FreedInWord(chunks_, base, freed, counters_);
+  }
+
+  [[nodiscard]] bool IsFree(std::uint64_t page) const {
+    return free_[HostSize(page)] && Grown(page);
+  }
+  [[nodiscard]] bool Grown(std::uint64_t page) const { return grown_[HostSize(page / kPages)]; }
+  [[nodiscard]] std::uint64_t pages() const { return free_.size(); }
+  [[nodiscard]] std::uint64_t chunks() const { return grown_.size(); }
+  [[nodiscard]] std::uint64_t RunFrom(std::uint64_t page) const {
+    std::uint64_t end = page;
+    while (end < pages() && IsFree(end)) ++end;
+    return end - page;
+  }
+  [[nodiscard]] std::uint64_t ModelReach(std::uint64_t chunk) const {
+    std::uint64_t longest = 0;
+    for (std::uint64_t page = chunk * kPages; page < (chunk + 1) * kPages;) {
+      const std::uint64_t run = RunFrom(page);
+      const bool begins = page == 0 || !IsFree(page - 1);
+      if (begins) longest = std::max(longest, run);
+      page += std::max<std::uint64_t>(run, 1);
+    }
+    return std::min<std::uint64_t>(longest, Index::kMost);
+  }
+
+  /// Every chunk's number, a bound for the lazy one, and whether it is free as a whole.
+  void ExpectExact() const {
+    for (std::uint64_t c = 0; c < chunks(); ++c) {
+      const ChunkIndex at = G::ChunkOf(Range(c * kPages, 1).begin);
+      const auto* block = chunks_.LookupBlock(at);
+      if (block == nullptr) continue;
+      const std::size_t i = Chunks::IndexInBlock(at);
+      const std::uint64_t got = block->reach.Get(i);
+      const std::uint64_t want = ModelReach(c);
+      const bool whole = grown_[HostSize(c)] && RunFrom(c * kPages) >= kPages;
+      ASSERT_EQ((block->whole[i / 64] >> i % 64 & 1) != 0, whole) << "chunk " << c;
+      if (at == AllocatorAccess::lazy_of(index_)) {
+        ASSERT_GE(got, want) << "chunk " << c;
+      } else {
+        ASSERT_EQ(got, want) << "chunk " << c;
+      }
+    }
+  }
+
+  /// The lowest place for `want` pages, from the lowest free page on.
+  void ExpectFinds(std::uint64_t want) {
+    std::uint64_t from = 0;
+    while (from < pages() && !IsFree(from)) ++from;
+    if (from == pages()) return;
+    std::optional<std::uint64_t> expected;
+    for (std::uint64_t page = from; page < pages();) {
+      const std::uint64_t run = RunFrom(page);
+      if (run >= want) {
+        expected = page;
+        break;
+      }
+      page += std::max<std::uint64_t>(run, 1);
+    }
+    const auto got = index_.Find(chunks_, PageCount{want}, Range(from, 1).begin, counters_);
+    ASSERT_EQ(got.has_value(), expected.has_value()) << want << " pages";
+    if (got) {
+      ASSERT_EQ(got->first, Range(*expected, 1).begin) << want << " pages";
+    }
+  }
+
+ private:
+  static PageRange Range(std::uint64_t first, std::uint64_t count) {
+    return PageRange::Of(G::kHeapBasePage + PageCount{first}, PageCount{count});
+  }
+  void Model(std::uint64_t first, std::uint64_t count, bool free) {
+    std::fill_n(free_.begin() + static_cast<std::ptrdiff_t>(first), count, free);
+  }
+  template <class Change>
+  void Bits(std::uint64_t first, std::uint64_t count, Change&& change) {
+    while (count > 0) {
+      const PageOffset at = Range(first, 1).begin;
+      const auto n = std::min(count, kPages - G::PageInChunk(at));
+      change(chunks_[G::ChunkOf(at)].allocated, G::PageInChunk(at), static_cast<unsigned>(n));
+      first += n;
+      count -= n;
+    }
+  }
+
+  FakeMemory os_;
+  Chunks chunks_;
+  Index index_;
+  WorkCounters counters_;
+  std::vector<bool> free_;
+  std::vector<bool> grown_;
+};
+
+template <class L>
+class ReachIndexOf : public ::testing::Test {};
+TYPED_TEST_SUITE(ReachIndexOf, testing::RoomyLayouts, testing::LayoutNames);
+
+TYPED_TEST(ReachIndexOf, RandomChangesAgreeWithCountingPageByPage) {
+  using Heap = Indexed<TypeParam>;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    Heap heap(24);
+    heap.Grow(2, 9);
+    std::vector<std::uint64_t> taken_words(HostSize(heap.pages() / 64));
+    const std::uint64_t largest = seed % 3 == 0   ? 20
+                                  : seed % 3 == 1 ? 4 * Heap::kPages
+                                                  : Heap::kPages * 3 / 4;
+    for (unsigned step = 0; step < 500; ++step) {
+      const std::uint64_t at = random() % heap.pages();
+      const std::uint64_t want = 1 + random() % largest;
+      const std::size_t block = HostSize(at / 64);
+      switch (random() % 6) {
+        case 0: {  // the start of the run at or above a page, as Allocate()
+          std::uint64_t first = at;
+          while (first > 0 && heap.IsFree(first - 1)) --first;
+          const std::uint64_t run = heap.RunFrom(first);
+          if (run > 0) heap.Take(first, std::min(run, want), true);
+          break;
+        }
+        case 1:  // any part of a run
+          if (heap.IsFree(at)) heap.Take(at, std::min(heap.RunFrom(at), want), false);
+          break;
+        case 2:
+          if (heap.Grown(at)) taken_words[block] |= heap.TakeWord(block * 64);
+          break;
+        case 3: {
+          const std::uint64_t freed = taken_words[block] & random();
+          if (freed != 0) heap.FreeWord(block * 64, freed);
+          taken_words[block] &= ~freed;
+          break;
+        }
+        default: {  // allocated pages that no word holds
+          std::uint64_t end = at;
+          while (end < heap.pages() && end - at < want && heap.Grown(end) && !heap.IsFree(end) &&
+                 (taken_words[HostSize(end / 64)] >> end % 64 & 1) == 0) {
+            ++end;
+          }
+          if (end > at) heap.Free(at, end - at);
+        }
+      }
+      if (step == 100) heap.Grow(0, 1);
+      if (step == 150) heap.Grow(11, 3);  // goes on where the heap ends
+      if (step == 200) heap.Grow(20, 4);
+      if (step == 250) heap.Grow(1, 1);  // fills a gap
+      ASSERT_NO_FATAL_FAILURE(heap.ExpectExact()) << "step " << step;
+      if (random() % 4 == 0) {
+        ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want)) << "step " << step;
+      }
+    }
+  }
+}
+
+// Runs longer than any number in the index, told by the bits of whole chunks.
+TYPED_TEST(ReachIndexOf, RunsLongerThanTheLargestNumber) {
+  using Heap = Indexed<TypeParam>;
+  constexpr unsigned kMost = ReachIndex<TypeParam, WorkCounters>::kMost;
+  constexpr std::uint64_t kChunks = 3 * (kMost / Heap::kPages + 1) + 70;
+  if constexpr (Geometry<TypeParam>::kChunks.raw >= 2 * kChunks) {
+    Heap heap(kChunks);
+    heap.Grow(0, kChunks);
+    heap.ExpectExact();
+    for (const std::uint64_t want :
+         {std::uint64_t{1}, std::uint64_t{kMost}, kMost + std::uint64_t{1}, heap.pages() - 1,
+          heap.pages(), heap.pages() + 1}) {
+      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+    }
+    heap.Take(0, kMost + 5, true);
+    heap.ExpectExact();
+    heap.Free(0, kMost + 1);  // one page more than the largest number, and one more than fits
+    heap.ExpectExact();
+    heap.Take(2 * kMost + 100, 3, false);
+    heap.ExpectExact();
+    for (const std::uint64_t want :
+         {kMost - 1, kMost, kMost + 1, kMost + 2, 2 * kMost, 2 * kMost + 120}) {
+      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+    }
+    heap.Free(kMost + 1, 4);
+    heap.Free(2 * kMost + 100, 3);
+    heap.ExpectExact();
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
+  }
+}
+
+// Pages that come back around a run of the chunk, and join it to one that began further down.
+TYPED_TEST(ReachIndexOf, RunBetweenFreedPagesOfABlockGoesToTheChunkBelow) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(Heap::kPages - 5, 5);
+  heap.FreeWord(Heap::kPages, 0xe0);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  heap.FreeWord(Heap::kPages, 0xff1f);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(21));
+}
+
+// What is left of a run is not the longest if another one goes on behind the chunk.
+TYPED_TEST(ReachIndexOf, RunThatLeavesTheChunkIsLongerThanTheRestOfAnotherOne) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kPart = Heap::kPages / 32;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(0, 25 * kPart);
+  heap.Free(26 * kPart, 16 * kPart);
+  heap.Take(0, 11 * kPart, true);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(16 * kPart));
+}
+
+// Pages freed one by one upwards join one run, which the first chunk owns; likewise downwards.
+TYPED_TEST(ReachIndexOf, PagesFreedInARowAreOneRunOfTheLowestChunk) {
+  using Heap = Indexed<TypeParam>;
+  for (const bool up : {true, false}) {
+    Heap heap(5);
+    heap.Grow(0, 5);
+    heap.Take(0, heap.pages(), true);
+    for (std::uint64_t i = 0; i < heap.pages(); ++i) {
+      heap.Free(up ? i : heap.pages() - 1 - i, 1);
+      if (i % 31 == 0 || i % Heap::kPages < 2) {
+        ASSERT_NO_FATAL_FAILURE(heap.ExpectExact()) << i;
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
+  }
+}
+
+}  // namespace
+}  // namespace pagealloc
