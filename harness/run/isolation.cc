@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -108,6 +109,18 @@ absl::StatusOr<std::string> RunChild(const std::function<void(int)>& in_child) {
   return text;
 }
 
+// As exec takes them; made before the fork, since the child only calls the kernel.
+std::vector<char*> Pointers(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// Makes `stream` (0, 1, 2) another name of `file`; -1 leaves it.
+bool Redirect(int file, int stream) { return file < 0 || dup2(file, stream) >= 0; }
+
 }  // namespace
 
 absl::StatusOr<std::string> RunForked(const std::function<std::string()>& work) {
@@ -118,16 +131,29 @@ absl::StatusOr<std::string> RunForked(const std::function<std::string()>& work) 
 }
 
 absl::StatusOr<std::string> RunReexecuted(const std::vector<std::string>& arguments) {
-  // Made before the fork: the child only calls the kernel.
   std::vector<std::string> words{"pagealloc-bench"};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = Pointers(words);
   return RunChild([&argv](int out) {
     if (dup2(out, STDOUT_FILENO) < 0) return;
     execv("/proc/self/exe", argv.data());
+  });
+}
+
+absl::StatusOr<std::string> RunForeign(const ForeignProgram& program) {
+  std::vector<std::string> words{program.path};
+  words.insert(words.end(), program.arguments.begin(), program.arguments.end());
+  const std::vector<char*> argv = Pointers(words);
+  std::vector<std::string> environment = program.environment;
+  const std::vector<char*> envp = Pointers(environment);
+  return RunChild([&](int out) {
+    // Where a container forbids it, the addresses differ; nothing else does.
+    if (program.fixed_addresses) personality(ADDR_NO_RANDOMIZE);
+    if (!Redirect(out, STDOUT_FILENO) || !Redirect(program.standard_input, STDIN_FILENO) ||
+        !Redirect(program.standard_error, STDERR_FILENO)) {
+      return;
+    }
+    execve(program.path.c_str(), argv.data(), envp.data());
   });
 }
 
