@@ -24,6 +24,9 @@ std::unique_ptr<CliCommand> MakeReplayCommand();
 std::unique_ptr<CliCommand> MakeCountCommand();
 std::unique_ptr<CliCommand> MakeTraceValidateCommand();
 std::unique_ptr<CliCommand> MakeTraceInspectCommand();
+std::unique_ptr<CliCommand> MakeTraceConvertCommand();
+std::unique_ptr<CliCommand> MakeTraceGenerateCommand();
+std::unique_ptr<CliCommand> MakeTraceMinimizeCommand();
 std::unique_ptr<CliCommand> MakeMapCommand();
 std::unique_ptr<CliCommand> MakeListCommand();
 
