@@ -15,6 +15,7 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"trace", MakeTraceConvertCommand()});
   commands.push_back({"trace", MakeTraceGenerateCommand()});
   commands.push_back({"trace", MakeTraceMinimizeCommand()});
+  commands.push_back({"trace", MakeTraceRecordCommand()});
   commands.push_back({"", MakeMapCommand()});
   return commands;
 }

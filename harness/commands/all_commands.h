@@ -27,6 +27,7 @@ std::unique_ptr<CliCommand> MakeTraceInspectCommand();
 std::unique_ptr<CliCommand> MakeTraceConvertCommand();
 std::unique_ptr<CliCommand> MakeTraceGenerateCommand();
 std::unique_ptr<CliCommand> MakeTraceMinimizeCommand();
+std::unique_ptr<CliCommand> MakeTraceRecordCommand();
 std::unique_ptr<CliCommand> MakeMapCommand();
 std::unique_ptr<CliCommand> MakeListCommand();
 
