@@ -185,8 +185,9 @@ void WarnOfEnvironments(const Side& base, const Side& candidate, Comparison& com
                                   ". Times need not be comparable.");
     return true;
   };
-  const bool told = differ(&RunColumns::cpu, "the CPU") | differ(&RunColumns::build, "the build");
-  if (!told) {
+  const bool other_cpu = differ(&RunColumns::cpu, "the CPU");
+  const bool other_build = differ(&RunColumns::build, "the build");
+  if (!other_cpu && !other_build) {
     differ(&RunColumns::env_id, "the environment (kernel, machine, compiler or flags)");
   }
 }
@@ -250,6 +251,13 @@ std::set<std::string> ExactMetrics() {
   return names;
 }
 
+void SortRows(std::vector<ComparedRow>& rows) {
+  std::stable_sort(rows.begin(), rows.end(), [](const ComparedRow& a, const ComparedRow& b) {
+    return std::tuple(a.verdict, !a.gated, -SizeOfChange(a)) <
+           std::tuple(b.verdict, !b.gated, -SizeOfChange(b));
+  });
+}
+
 Comparison Compare(const Side& base, const Side& candidate, const CompareOptions& options) {
   Comparison comparison;
   comparison.base_name = base.name;
@@ -265,11 +273,7 @@ Comparison Compare(const Side& base, const Side& candidate, const CompareOptions
     if (judged.row.gated && judged.row.better != "exact") comparison.timing_is_gated = true;
     comparison.rows.push_back(std::move(judged.row));
   }
-  std::stable_sort(comparison.rows.begin(), comparison.rows.end(),
-                   [](const ComparedRow& a, const ComparedRow& b) {
-                     return std::tuple(a.verdict, !a.gated, -SizeOfChange(a)) <
-                            std::tuple(b.verdict, !b.gated, -SizeOfChange(b));
-                   });
+  SortRows(comparison.rows);
   comparison.geometric_means = GeometricMeans(comparison.rows);
   FindChangedBehaviour(matches, comparison);
   WarnOfEnvironments(base, candidate, comparison);

@@ -73,7 +73,7 @@ struct GeometricMeanRow {
 struct Comparison {
   std::string base_name;
   std::string candidate_name;
-  std::vector<ComparedRow> rows;  ///< worst first: by verdict, gated first, then by size of change
+  std::vector<ComparedRow> rows;  ///< worst first: see SortRows()
   std::vector<GeometricMeanRow> geometric_means;
   std::size_t in_common = 0;                    ///< rows that both sides have and that compare
   std::array<std::size_t, kVerdicts> counts{};  ///< rows by verdict
@@ -91,6 +91,9 @@ struct Side {
 
 /// @cost  about 1 ms a row of times with 20 repetitions.
 Comparison Compare(const Side& base, const Side& candidate, const CompareOptions& options);
+
+/// Worst first: by verdict, then gated rows before others, then by the size of the change.
+void SortRows(std::vector<ComparedRow>& rows);
 
 /// How a comparison ends, by the table of exit codes.
 enum class Gate : std::uint8_t {

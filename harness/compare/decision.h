@@ -45,7 +45,7 @@ std::string_view VerdictName(Verdict verdict);
 enum class Better : std::uint8_t { kLower, kHigher, kExact };
 
 /// A row's adjusted p must lie below this.
-inline constexpr double kAlpha = 0.01;
+inline constexpr double kAlpha = 0.05;
 /// Of bootstrap intervals.
 inline constexpr double kConfidence = 0.99;
 /// With fewer repetitions on either side a time is always unclear.

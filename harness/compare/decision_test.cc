@@ -56,7 +56,7 @@ TEST(Decide, NeedsThresholdIntervalAndTest) {
            Case{"the test does not agree",
                 1.05,
                 {1.03, 1.07},
-                0.01,
+                0.05,
                 true,
                 Verdict::kUnclear,
                 Verdict::kUnclear},
@@ -90,9 +90,9 @@ TEST(Decide, NeedsThresholdIntervalAndTest) {
 }
 
 TEST(Decide, TakesASmallerAlpha) {
-  const Evidence evidence{100, 105, 1.05, Interval{1.03, 1.07}, 0.005, true};
-  EXPECT_EQ(Decide(evidence, kTime, 0.005), Verdict::kRegressed);
-  EXPECT_EQ(Decide(evidence, kTime, 0.005, 0.002), Verdict::kUnclear);
+  const Evidence evidence{100, 105, 1.05, Interval{1.03, 1.07}, 0.02, true};
+  EXPECT_EQ(Decide(evidence, kTime, 0.02), Verdict::kRegressed);
+  EXPECT_EQ(Decide(evidence, kTime, 0.02, kAlpha / 3), Verdict::kUnclear);
 }
 
 Verdict OfExact(double base, double candidate, double threshold) {
