@@ -155,7 +155,7 @@ absl::StatusOr<CountedRun> CountFunctions(const std::string& valgrind, const std
   program.fixed_addresses = true;
   absl::StatusOr<std::string> output = RunForeign(program);
   if (!output.ok()) {
-    if (output.status().code() == absl::StatusCode::kCancelled) return output.status();
+    if (!IsBug(output.status())) return output.status();
     return absl::InternalError(absl::StrCat(std::string(output.status().message()),
                                             " under valgrind, which said:\n",
                                             TextOf(folder.File("log"))));

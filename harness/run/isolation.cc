@@ -19,7 +19,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "harness/base/parse_units.h"
 #include "harness/run/interrupts.h"
+#include "harness/run/status_codes.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -156,8 +158,11 @@ absl::StatusOr<std::string> RunForeign(const ForeignProgram& program) {
     in = memfd_create("input", MFD_CLOEXEC);
     if (in < 0) return CallFailed("memfd_create");
     if (!WriteAll(in, *program.standard_input) || lseek(in, 0, SEEK_SET) != 0) {
+      const std::string why = std::strerror(errno);
       close(in);
-      return CallFailed("write");
+      return FileError(absl::StrCat(
+          "cannot hand ", SizeText(ByteCount{program.standard_input->size()}), " to ", program.path,
+          ": ", why, ". Raise the limit on file sizes (ulimit -f), or run less."));
     }
   }
   absl::StatusOr<std::string> text = RunChild([&](int out) {
