@@ -17,8 +17,8 @@
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
 #include "harness/commands/resolver.h"
+#include "harness/run/allocators.h"
 #include "harness/run/console.h"
-#include "harness/run/execute.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 
@@ -103,16 +103,26 @@ bool Given(const CLI::App& app, const std::string& flag) {
   return option != nullptr && option->count() > 0;
 }
 
-// What -a heap and --threads mean for the other flags.
+// What allocators mean for the flags about the heap's own pages.
+void ResolveMemory(Resolver& resolver, const CLI::App& app, MeasureOptions& options) {
+  const auto& names = options.allocators;
+  for (const std::string& name : names) {
+    if (AllocatorNamed(name).places != Places::kSystem) continue;
+    for (const std::string flag : {"--memory", "--place", "--prefault"}) {
+      if (!Given(app, flag)) continue;
+      resolver.Refuse(flag,
+                      absl::StrCat("-a ", name, " maps its own memory. Leave this flag out."));
+    }
+  }
+  // The program behind go has no heap that could be mapped; all others shall do as it does.
+  const bool go = std::find(names.begin(), names.end(), "go") != names.end();
+  options.memory_named = Given(app, "--memory");
+  if (go && !options.memory_named) options.memory = HeapMemory::kSimulate;
+}
+
+// What --threads means for the other flags.
 void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags& flags,
                     MeasureOptions& options) {
-  for (const std::string flag : {"--memory", "--place", "--prefault"}) {
-    const auto& names = options.allocators;
-    if (!Given(app, flag) || std::find(names.begin(), names.end(), "heap") == names.end()) {
-      continue;
-    }
-    resolver.Refuse(flag, "-a heap maps its own memory. Leave this flag out.");
-  }
   std::uint64_t threads = 1;
   resolver.Number("--threads", flags.threads, 1, threads, kMostThreads);
   options.threads = static_cast<unsigned>(threads);
@@ -136,6 +146,14 @@ void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags&
   options.cpu.reset();
 }
 
+template <class Value, std::size_t kCount>
+std::string NameOf(const std::array<Choice<Value>, kCount>& choices, Value value) {
+  for (const auto& [name, choice] : choices) {
+    if (choice == value) return std::string(name);
+  }
+  return "";
+}
+
 // Every flag with the value that was used, for the environment file.
 KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
   KeyValues config;
@@ -149,6 +167,7 @@ KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
     if (is_flag && option->count() == 0) value = name == "verify" ? "true" : "false";
     if (name == "timing" && options.time_batches && !options.time_ops) value = "batch";
     if (name == "seed") value = std::to_string(options.seed);
+    if (name == "memory") value = NameOf(kMemory, options.memory);
     config.emplace_back(name, value);
   }
   return config;
@@ -316,6 +335,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Percentiles("--percentiles", flags.percentiles, options.percentiles);
 
   resolver.Cpu("--cpu", flags.cpu, options.cpu);
+  ResolveMemory(resolver, app, options);
   ResolveThreads(resolver, app, flags, options);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);
   options.prefault = flags.prefault;

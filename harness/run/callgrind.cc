@@ -138,15 +138,8 @@ absl::StatusOr<CountedRun> CountFunctions(const std::string& valgrind, const std
                                           const std::string& input, const std::string& pattern) {
   const TemporaryFolder folder;
   if (folder.error()) return NoRoom(folder, folder.error().value());
-  {
-    std::ofstream file(folder.File("input"), std::ios::binary);
-    file << input;
-    file.close();
-    if (!file) return NoRoom(folder, errno);
-  }
-  const OpenFile in(folder.File("input"), O_RDONLY);
   const OpenFile log(folder.File("log"), O_WRONLY | O_CREAT);
-  if (in.fd() < 0 || log.fd() < 0) return NoRoom(folder, errno);
+  if (log.fd() < 0) return NoRoom(folder, errno);
   ForeignProgram program;
   program.path = valgrind;
   program.arguments = {"-q",
@@ -157,12 +150,12 @@ absl::StatusOr<CountedRun> CountFunctions(const std::string& valgrind, const std
                        OwnPath(),
                        argument};
   program.environment = FixedEnvironment();
-  program.standard_input = in.fd();
+  program.standard_input = input;
   program.standard_error = log.fd();
   program.fixed_addresses = true;
   absl::StatusOr<std::string> output = RunForeign(program);
   if (!output.ok()) {
-    if (output.status().code() == absl::StatusCode::kCancelled) return output.status();
+    if (!IsBug(output.status())) return output.status();
     return absl::InternalError(absl::StrCat(std::string(output.status().message()),
                                             " under valgrind, which said:\n",
                                             TextOf(folder.File("log"))));

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -12,11 +13,15 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "harness/base/parse_units.h"
 #include "harness/run/interrupts.h"
+#include "harness/run/status_codes.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -144,17 +149,33 @@ absl::StatusOr<std::string> RunForeign(const ForeignProgram& program) {
   std::vector<std::string> words{program.path};
   words.insert(words.end(), program.arguments.begin(), program.arguments.end());
   const std::vector<char*> argv = Pointers(words);
-  std::vector<std::string> environment = program.environment;
-  const std::vector<char*> envp = Pointers(environment);
-  return RunChild([&](int out) {
+  std::vector<std::string> environment = program.environment.value_or(std::vector<std::string>{});
+  const std::vector<char*> named = Pointers(environment);
+  char* const* const envp = program.environment ? named.data() : environ;
+  // A file, so that the child can read while this process does nothing but wait.
+  int in = -1;
+  if (program.standard_input) {
+    in = memfd_create("input", MFD_CLOEXEC);
+    if (in < 0) return CallFailed("memfd_create");
+    if (!WriteAll(in, *program.standard_input) || lseek(in, 0, SEEK_SET) != 0) {
+      const std::string why = std::strerror(errno);
+      close(in);
+      return FileError(absl::StrCat(
+          "cannot hand ", SizeText(ByteCount{program.standard_input->size()}), " to ", program.path,
+          ": ", why, ". Raise the limit on file sizes (ulimit -f), or run less."));
+    }
+  }
+  absl::StatusOr<std::string> text = RunChild([&](int out) {
     // Where a container forbids it, the addresses differ; nothing else does.
     if (program.fixed_addresses) personality(ADDR_NO_RANDOMIZE);
-    if (!Redirect(out, STDOUT_FILENO) || !Redirect(program.standard_input, STDIN_FILENO) ||
+    if (!Redirect(out, STDOUT_FILENO) || !Redirect(in, STDIN_FILENO) ||
         !Redirect(program.standard_error, STDERR_FILENO)) {
       return;
     }
-    execve(program.path.c_str(), argv.data(), envp.data());
+    execve(program.path.c_str(), argv.data(), envp);
   });
+  if (in >= 0) close(in);
+  return text;
 }
 
 }  // namespace pagealloc::bench

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,11 +29,11 @@ absl::StatusOr<std::string> RunReexecuted(const std::vector<std::string>& argume
 /// Another program, and all that it sees of its surroundings.
 struct ForeignProgram {
   std::string path;
-  std::vector<std::string> arguments;    ///< without its name
-  std::vector<std::string> environment;  ///< NAME=VALUE, nothing else
-  int standard_input = -1;               ///< -1: as ours
-  int standard_error = -1;               ///< -1: as ours
-  bool fixed_addresses = false;          ///< at the same addresses every time, if the kernel can
+  std::vector<std::string> arguments{};                   ///< without its name
+  std::optional<std::vector<std::string>> environment{};  ///< NAME=VALUE; nullopt: as ours
+  std::optional<std::string_view> standard_input{};       ///< the text; nullopt: as ours
+  int standard_error = -1;                                ///< a descriptor; -1: as ours
+  bool fixed_addresses = false;  ///< at the same addresses every time, if the kernel can
 };
 
 /// Runs it and returns what it prints on standard output.
