@@ -9,6 +9,9 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"", MakeRunCommand()});
   commands.push_back({"", MakeReplayCommand()});
   commands.push_back({"", MakeCountCommand()});
+#if defined(PAGEALLOC_MICRO)
+  commands.push_back({"", MakeMicroCommand()});
+#endif
   commands.push_back({"", MakeListCommand()});
   commands.push_back({"trace", MakeTraceValidateCommand()});
   commands.push_back({"trace", MakeTraceInspectCommand()});
