@@ -1,8 +1,5 @@
 // map_command.cc: `map`: the heap's occupancy over time, as text or as SVG.
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +13,7 @@
 #include "harness/base/parse_units.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
-#include "harness/run/console.h"
+#include "harness/commands/output_file.h"
 #include "harness/run/status_codes.h"
 #include "harness/trace/heap_map.h"
 #include "harness/trace/judge.h"
@@ -154,21 +151,11 @@ absl::StatusOr<Program> LoadProgram(const MapOptions& options) {
 }
 
 absl::Status DrawMap(const MapOptions& options) {
-  if (!options.out.empty() && !options.force && std::ifstream(options.out).good()) {
-    return FileError(
-        absl::StrCat("cannot write ", options.out, ": it exists. Choose another name or --force."));
-  }
+  if (absl::Status status = MayWriteOutput(options.out, options.force); !status.ok()) return status;
   const absl::StatusOr<Program> program = LoadProgram(options);
   if (!program.ok()) return program.status();
   const HeapMap map = MakeHeapMap(*program, options.columns, options.rows);
-  const std::string picture = options.svg ? HeapMapSvg(map) : HeapMapText(map);
-  if (options.out.empty()) return WriteResult(picture);
-  errno = 0;
-  std::ofstream file(options.out, std::ios::binary);
-  file << picture;
-  file.close();
-  if (file) return absl::OkStatus();
-  return FileError(absl::StrCat("cannot write ", options.out, ": ", std::strerror(errno), "."));
+  return WriteOutput(options.out, options.force, options.svg ? HeapMapSvg(map) : HeapMapText(map));
 }
 
 class MapCommand final : public CliCommand {
