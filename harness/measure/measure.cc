@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@
 #include "harness/base/source_position.h"
 #include "harness/measure/cells.h"
 #include "harness/measure/config.h"
+#include "harness/measure/counting.h"
 #include "harness/measure/files.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
@@ -26,6 +28,7 @@
 #include "harness/report/results_writer.h"
 #include "harness/report/run_report.h"
 #include "harness/report/statistics.h"
+#include "harness/run/allocators.h"
 #include "harness/run/cell.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/cell_rows.h"
@@ -58,6 +61,8 @@ class Measurement {
   absl::Status SaveHistograms() const;
   absl::Status CheckAll();
   absl::Status CheckCell(Cell& cell);
+  absl::Status SamePlaces(std::size_t source) const;
+  absl::Status CountCell(Cell& cell, Progress& progress);
   absl::Status TimeAll();
   absl::Status TimeRepetition(Cell& cell, const PlannedRun& run);
   absl::Status CloseOut();
@@ -75,6 +80,7 @@ class Measurement {
   std::optional<Clock> clock_;
   RunReport report_;
   Cells all_;
+  std::optional<InstructionCounter> counter_;
   std::unique_ptr<ResultsWriter> writer_;
   std::uint64_t finished_ = 0;                ///< repetitions, warm-ups not counted
   std::vector<std::string> histogram_paths_;  ///< one for each cell, or none
@@ -121,6 +127,11 @@ std::string Measurement::Plan() const {
     absl::StrAppend(&text, Title(cell), " | ", SourceOf(cell).measured_ops, " operations, heap ",
                     SizeText(BytesOf(SourceOf(cell).heap_pages)), "\n");
   }
+  if (options_.count) {
+    absl::StrAppend(&text, all_.cells.size(),
+                    " cells, each checked and counted; nothing was run\n");
+    return text;
+  }
   const std::uint64_t reps = Timed() ? options_.reps : 0;
   absl::StrAppend(&text, all_.cells.size(), " cells, each checked once and timed ", reps,
                   " times after ", Timed() ? options_.warmups : 0, " warm-ups; nothing was run\n");
@@ -158,6 +169,8 @@ absl::Status Measurement::InCell(const Cell& cell, const absl::Status& status) c
 }
 
 absl::Status Measurement::CheckAll() {
+  Progress progress(stderr, options_.quiet || !counter_ ? ProgressMode::kNever : options_.progress,
+                    all_.cells.size());
   for (std::size_t i = 0; i < all_.sources.size(); ++i) {
     Source& source = all_.sources[i];
     if (source.workload && source.program.ops.empty() && source.measured_ops > 0) {
@@ -168,13 +181,33 @@ absl::Status Measurement::CheckAll() {
     }
     for (Cell& cell : all_.cells) {
       if (cell.source != i) continue;
+      progress.Begin(Title(cell));
       if (absl::Status status = CheckCell(cell); !status.ok()) return status;
+      if (!counter_) continue;
+      if (absl::Status status = CountCell(cell, progress); !status.ok()) return status;
     }
+    if (absl::Status status = SamePlaces(i); !status.ok()) return status;
     if (!options_.record.empty()) {
       absl::Status status = RecordTrace(source.program, options_.record);
       if (!status.ok()) return status;
     }
     if (source.workload) source.ReleaseProgram();
+  }
+  return absl::OkStatus();
+}
+
+// Whether or not the model has judged them: allocators that have no choice do not differ.
+absl::Status Measurement::SamePlaces(std::size_t source) const {
+  std::map<std::string, const Cell*> first_on;
+  for (const Cell& cell : all_.cells) {
+    if (cell.source != source || cell.options.caches > 0) continue;
+    if (AllocatorNamed(cell.options.allocator).places != Places::kModel) continue;
+    const Cell& first = *first_on.try_emplace(cell.options.layout, &cell).first->second;
+    if (cell.checked.result_hash == first.checked.result_hash) continue;
+    return DiffersError(absl::StrCat(
+        Title(cell), " placed pages differently from ", first.options.allocator, " (result hash ",
+        HashText(cell.checked.result_hash), ", not ", HashText(first.checked.result_hash),
+        "). Run without --no-verify to see the first difference."));
   }
   return absl::OkStatus();
 }
@@ -205,6 +238,17 @@ absl::Status Measurement::CheckCell(Cell& cell) {
     advice = "Replay with -a radix, and without --threads, to see what is wrong.";
   }
   return DiffersError(RenderProblem(source.program.PositionOf(op), reason, advice));
+}
+
+absl::Status Measurement::CountCell(Cell& cell, Progress& progress) {
+  std::string line = absl::StrCat(Title(cell), ": ");
+  absl::StatusOr<std::vector<ResultRow>> rows =
+      counter_->Count(cell, SourceOf(cell), finished_, line);
+  if (!rows.ok()) return InCell(cell, rows.status());
+  ++finished_;
+  progress.EndRepetition();
+  progress.EndCell(line);
+  return Save(*std::move(rows));
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
@@ -330,7 +374,7 @@ absl::Status Measurement::SaveHistograms() const {
 absl::Status Measurement::Interrupted(const absl::Status& status) const {
   if (status.code() != absl::StatusCode::kCancelled) return status;
   if (finished_ == 0) return absl::CancelledError("interrupted before any repetition finished");
-  const std::uint64_t planned = all_.cells.size() * options_.reps;
+  const std::uint64_t planned = all_.cells.size() * (counter_ ? 1 : options_.reps);
   const std::string saved = writer_ == nullptr
                                 ? "; they were not saved, since there was no -o"
                                 : absl::StrCat("; they are saved in ", writer_->partial_path());
@@ -344,6 +388,13 @@ absl::Status Measurement::Run() {
   if (options_.dry_run) return WriteResult(Plan());
   // From here on there is a file to keep or to remove.
   CatchInterrupts();
+  if (options_.count) {
+    absl::StatusOr<InstructionCounter> counter = InstructionCounter::Open();
+    if (!counter.ok()) return counter.status();
+    counter_ = *std::move(counter);
+    report_.environment.config.emplace_back("counted", counter_->path());
+    console_.Note(absl::StrCat("counted: ", counter_->path()));
+  }
   if (absl::Status status = PrepareFiles(); !status.ok()) return status;
   if (absl::Status status = OpenFile(); !status.ok()) return status;
   if (Timed()) {
@@ -353,7 +404,7 @@ absl::Status Measurement::Run() {
   }
   absl::Status status = CheckAll();
   if (status.ok() && Timed()) status = TimeAll();
-  if (status.ok() && !Timed()) {
+  if (status.ok() && !Timed() && !counter_) {
     std::uint64_t seq = 0;
     for (const Cell& cell : all_.cells) {
       status =
