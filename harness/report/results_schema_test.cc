@@ -24,7 +24,8 @@ json Schema() {
 }
 
 json Column(const std::string& name) {
-  for (const json& column : Schema()["columns"]) {
+  const json schema = Schema();
+  for (const json& column : schema["columns"]) {
     if (column["name"] == name) return column;
   }
   ADD_FAILURE() << name;
