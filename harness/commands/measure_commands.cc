@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "harness/commands/all_commands.h"
+#include "harness/commands/config_file.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/measure/measure.h"
+#include "harness/run/console.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -43,6 +45,11 @@ class MeasureCommand final : public CliCommand {
                                const std::vector<std::string>& arguments) override {
     absl::StatusOr<MeasureOptions> options = ResolveFlags(app, suite_, flags_, arguments);
     if (!options.ok()) return options.status();
+    if (flags_.config.print) {
+      absl::StatusOr<std::string> text = ConfigText(app, options->config);
+      if (!text.ok()) return text.status();
+      return [text = *std::move(text)] { return WriteResult(text); };
+    }
     return [options = *std::move(options)] { return Measure(options); };
   }
 

@@ -166,7 +166,7 @@ KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_lnames().empty()) continue;  // TRACE: it stands in the arguments
     const std::string& name = option->get_lnames().front();
-    if (name == "help") continue;
+    if (name == "help" || name == "print-config") continue;
     std::string value =
         option->count() > 0 ? absl::StrJoin(option->results(), ",") : option->get_default_str();
     const bool is_flag = option->get_expected_max() == 0;
@@ -268,6 +268,7 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   text("--progress", flags.progress, "auto, always, never or plain", "Output", "MODE");
   text("--color", flags.color, "auto, always or never", "Output", "WHEN");
   flag("--dry-run", flags.dry_run, "say what would run, and run nothing", "Output");
+  AddConfigFlags(app, flags.config);
 }
 
 absl::Status RefuseEmptyWords(const CLI::App& app) {

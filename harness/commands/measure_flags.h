@@ -6,6 +6,7 @@
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
+#include "harness/commands/config_file.h"
 #include "harness/measure/options.h"
 
 namespace pagealloc::bench {
@@ -27,6 +28,7 @@ struct MeasureFlags {
   std::string format = "table", progress = "auto", color = "auto";
   bool prefault = false, strict_env = false, verify = true, force = false, quiet = false;
   bool verbose = false, dry_run = false, smoke = false;
+  ConfigFlags config;
 };
 
 /// Adds the flags of `run` (suite "run") or `replay` to a subcommand. `flags` must outlive `app`.
