@@ -12,6 +12,7 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"trace", MakeTraceValidateCommand()});
   commands.push_back({"trace", MakeTraceInspectCommand()});
   commands.push_back({"", MakeMapCommand()});
+  commands.push_back({"", MakeDoctorCommand()});
   return commands;
 }
 

@@ -25,5 +25,6 @@ std::unique_ptr<CliCommand> MakeTraceValidateCommand();
 std::unique_ptr<CliCommand> MakeTraceInspectCommand();
 std::unique_ptr<CliCommand> MakeMapCommand();
 std::unique_ptr<CliCommand> MakeListCommand();
+std::unique_ptr<CliCommand> MakeDoctorCommand();
 
 }  // namespace pagealloc::bench

@@ -22,6 +22,7 @@
 #include "harness/measure/files.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
+#include "harness/report/machine_check.h"
 #include "harness/report/render.h"
 #include "harness/report/results_writer.h"
 #include "harness/report/run_report.h"
