@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,8 @@
 #include "harness/commands/all_commands.h"
 #include "harness/commands/resolver.h"
 #include "harness/report/run_report.h"
+#include "harness/run/allocators.h"
 #include "harness/run/console.h"
-#include "harness/run/execute.h"
 #include "harness/trace/workload.h"
 #include "nlohmann/json.hpp"
 #include "pagealloc/layout.h"
@@ -94,8 +95,12 @@ Json Everything(Listing what) {
       break;
     case Listing::kAllocators:
       for (const AllocatorInfo& allocator : AllAllocators()) {
-        list.push_back(
-            {{"name", allocator.name}, {"available", true}, {"sentence", allocator.sentence}});
+        const std::optional<std::string> why_not = WhyUnavailable(allocator, "");
+        list.push_back({{"name", allocator.name},
+                        {"available", !why_not},
+                        {"package", allocator.package},
+                        {"reason", why_not.value_or("")},
+                        {"sentence", allocator.sentence}});
       }
       break;
     case Listing::kLayouts:
@@ -169,8 +174,13 @@ std::string TableOf(Listing what, const Json& list) {
   if (what == Listing::kWorkloads) return WorkloadTable(list);
   if (what == Listing::kLayouts) return LayoutTable(list);
   std::vector<std::vector<std::string>> rows;
+  std::string missing;
   for (const Json& entry : list) {
     std::vector<std::string> row{Text(entry["name"])};
+    if (what == Listing::kAllocators) {
+      row.emplace_back(entry["available"] ? "available" : "missing");
+      if (!entry["available"]) absl::StrAppend(&missing, Text(entry["reason"]), "\n");
+    }
     if (what == Listing::kMetrics) {
       row.push_back(Text(entry["unit"]));
       row.push_back(Text(entry["better"]));
@@ -178,7 +188,7 @@ std::string TableOf(Listing what, const Json& list) {
     row.push_back(Text(entry["sentence"]));
     rows.push_back(std::move(row));
   }
-  return Table(rows);
+  return absl::StrCat(Table(rows), missing.empty() ? "" : "\n", missing);
 }
 
 class ListCommand final : public CliCommand {

@@ -17,8 +17,8 @@
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
 #include "harness/commands/resolver.h"
+#include "harness/run/allocators.h"
 #include "harness/run/console.h"
-#include "harness/run/execute.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 
@@ -100,16 +100,26 @@ void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64
   }
 }
 
-// What -a heap and --threads mean for the other flags.
+// What allocators mean for the flags about the heap's own pages.
+void ResolveMemory(Resolver& resolver, const CLI::App& app, MeasureOptions& options) {
+  const auto& names = options.allocators;
+  for (const std::string& name : names) {
+    if (AllocatorNamed(name).places != Places::kSystem) continue;
+    for (const std::string flag : {"--memory", "--place", "--prefault"}) {
+      if (app.count(flag) == 0) continue;
+      resolver.Refuse(flag,
+                      absl::StrCat("-a ", name, " maps its own memory. Leave this flag out."));
+    }
+  }
+  // The program behind go has no heap that could be mapped; all others shall do as it does.
+  const bool go = std::find(names.begin(), names.end(), "go") != names.end();
+  options.memory_named = app.count("--memory") > 0;
+  if (go && !options.memory_named) options.memory = HeapMemory::kSimulate;
+}
+
+// What --threads means for the other flags.
 void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags& flags,
                     MeasureOptions& options) {
-  for (const std::string flag : {"--memory", "--place", "--prefault"}) {
-    const auto& names = options.allocators;
-    if (app.count(flag) == 0 || std::find(names.begin(), names.end(), "heap") == names.end()) {
-      continue;
-    }
-    resolver.Refuse(flag, "-a heap maps its own memory. Leave this flag out.");
-  }
   std::uint64_t threads = 1;
   resolver.Number("--threads", flags.threads, 1, threads, kMostThreads);
   options.threads = static_cast<unsigned>(threads);
@@ -155,9 +165,22 @@ void ResolveOpenLoop(Resolver& resolver, const CLI::App& app, const MeasureFlags
   if (options.threads > 1) {
     resolver.Refuse("--rate", "operations come to one thread. Leave --threads out.");
   }
+  for (const std::string& name : options.allocators) {
+    if (AllocatorNamed(name).layouts != Layouts::kGo) continue;
+    resolver.Refuse("--rate", absl::StrCat("'", name, "' runs in a program of its own, which knows "
+                                           "closed loops only. Leave it out."));
+  }
   options.time_batches = false;
   options.time_ops = false;
   options.open_loop = OpenLoop{static_cast<double>(rate), arrival, options.seed};
+}
+
+template <class Value, std::size_t kCount>
+std::string NameOf(const std::array<Choice<Value>, kCount>& choices, Value value) {
+  for (const auto& [name, choice] : choices) {
+    if (choice == value) return std::string(name);
+  }
+  return "";
 }
 
 // Every flag with the value that was used, for the environment file.
@@ -174,6 +197,7 @@ KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
     if (name == "timing" && options.time_batches && !options.time_ops) value = "batch";
     if (name == "timing" && options.open_loop) value = "response";
     if (name == "seed") value = std::to_string(options.seed);
+    if (name == "memory") value = NameOf(kMemory, options.memory);
     config.emplace_back(name, value);
   }
   return config;
@@ -343,6 +367,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Percentiles("--percentiles", flags.percentiles, options.percentiles);
 
   resolver.Cpu("--cpu", flags.cpu, options.cpu);
+  ResolveMemory(resolver, app, options);
   ResolveThreads(resolver, app, flags, options);
   ResolveOpenLoop(resolver, app, flags, options);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "harness/report/results_csv.h"
+#include "harness/run/allocators.h"
 #include "harness/run/status_codes.h"
 
 namespace pagealloc::bench {
@@ -70,58 +71,78 @@ absl::Status AddSource(const MeasureOptions& options, const Console& console, So
   return absl::OkStatus();
 }
 
+CellOptions OptionsOfCell(const MeasureOptions& options, const Clock& clock, const Source& source,
+                          const AllocatorInfo& allocator, const std::string& layout) {
+  CellOptions cell;
+  cell.allocator = std::string(allocator.name);
+  cell.layout = layout;
+  if (options.per_cpu_caches) cell.caches = CachesFor(source.program);
+  cell.memory = options.memory;
+  cell.place_exact = options.place_exact;
+  cell.prefault = options.prefault;
+  cell.huge_pages = options.huge_pages;
+  cell.cpu = options.cpu;
+  cell.time_batches = options.time_batches;
+  cell.time_ops = options.time_ops;
+  cell.open_loop = options.open_loop;
+  // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
+  cell.batch = options.batch.value_or(clock.BatchFor(2));
+  cell.batches_by_kind = source.kind_block >= clock.BatchFor(2);
+  cell.heap_pages = options.per_cpu_caches ? HeapForCaches(source, layout) : source.heap_pages;
+  if (allocator.layouts == Layouts::kGo) cell.memory = HeapMemory::kSimulate;
+  if (allocator.places == Places::kSystem) {
+    // It maps its own memory, as much as a workload grows its heap, for each thread.
+    cell.memory = HeapMemory::kSimulate;
+    cell.threads = options.threads;
+    const bool bounded = source.program.explicit_growth;
+    cell.heap_pages =
+        PageCount{bounded ? options.threads * source.heap_pages.raw : std::uint64_t{0}};
+  }
+  cell.clock = clock.calibration();
+  return cell;
+}
+
+// Those of the allocators asked for that can run a source. A workload that one cannot run is left
+// out there; a trace is refused.
+absl::StatusOr<std::vector<const AllocatorInfo*>> AllocatorsFor(const MeasureOptions& options,
+                                                                const Console& console,
+                                                                const Source& source) {
+  std::vector<const AllocatorInfo*> able;
+  for (const std::string& name : options.allocators) {
+    const AllocatorInfo& allocator = AllocatorNamed(name);
+    if (const std::optional<std::string> why = MisfitForAllocator(allocator, source)) {
+      if (!source.workload) return UsageError(*why);
+      console.Note(absl::StrCat("note: skipped on ", name, ": ", *why));
+      continue;
+    }
+    if (allocator.places == Places::kSystem) {
+      NoteExpectations(console, source,
+                       absl::StrCat("on ", name, ", which decides where runs lie"));
+    }
+    able.push_back(&allocator);
+  }
+  return able;
+}
+
 absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const Console& console,
                       std::size_t source_index, Cells& all) {
   const Source& source = all.sources[source_index];
-  const std::vector<std::string>& allocators = options.allocators;
-  bool heap_can = std::find(allocators.begin(), allocators.end(), "heap") != allocators.end();
-  if (heap_can) {
-    if (const std::optional<std::string> why = MisfitForHeap(source)) {
-      if (!source.workload) return UsageError(*why);
-      console.Note(absl::StrCat("note: skipped on heap: ", *why));
-      heap_can = false;
-    } else {
-      NoteExpectations(console, source, "on heap, which decides where runs lie");
-    }
-  }
+  const auto allocators = AllocatorsFor(options, console, source);
+  if (!allocators.ok()) return allocators.status();
   for (const std::string& layout : options.layouts) {
     if (const std::optional<std::string> why = Misfit(source, layout)) {
       if (options.layouts_named) return UsageError(*why);
       console.Note(absl::StrCat("note: skipped on ", layout, ": ", *why));
       continue;
     }
-    for (const std::string& allocator : options.allocators) {
-      if (allocator == "heap" && !heap_can) continue;
+    for (const AllocatorInfo* allocator : *allocators) {
+      if (WrongLayout(*allocator, layout)) continue;
       Cell cell;
       cell.source = source_index;
-      cell.options.allocator = allocator;
-      cell.options.layout = layout;
-      if (options.per_cpu_caches) cell.options.caches = CachesFor(source.program);
-      cell.options.memory = options.memory;
-      cell.options.place_exact = options.place_exact;
-      cell.options.prefault = options.prefault;
-      cell.options.huge_pages = options.huge_pages;
-      cell.options.cpu = options.cpu;
-      cell.options.time_batches = options.time_batches;
-      cell.options.time_ops = options.time_ops;
-      cell.options.open_loop = options.open_loop;
-      // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
-      cell.options.batch = options.batch.value_or(clock.BatchFor(2));
-      cell.options.batches_by_kind = source.kind_block >= clock.BatchFor(2);
-      cell.options.heap_pages =
-          options.per_cpu_caches ? HeapForCaches(source, layout) : source.heap_pages;
-      if (allocator == "heap") {
-        // It maps its own memory, as much as a workload grows its heap, for each thread.
-        cell.options.memory = HeapMemory::kSimulate;
-        cell.options.threads = options.threads;
-        const bool bounded = source.program.explicit_growth;
-        cell.options.heap_pages =
-            PageCount{bounded ? options.threads * source.heap_pages.raw : std::uint64_t{0}};
-      }
-      cell.options.clock = clock.calibration();
+      cell.options = OptionsOfCell(options, clock, source, *allocator, layout);
       cell.columns = source.columns;
       cell.columns.suite = options.suite;
-      cell.columns.allocator = allocator;
+      cell.columns.allocator = cell.options.allocator;
       cell.columns.layout = layout;
       // Traces have names of their own, but -p may spell one parameter set in two ways.
       const bool known =
@@ -132,6 +153,29 @@ absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const C
       } else {
         all.cells.push_back(std::move(cell));
       }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Before anything is read: every allocator that is asked for is there, on all its layouts.
+absl::Status CheckAllocators(const MeasureOptions& options, const Console& console) {
+  for (const std::string& name : options.allocators) {
+    const AllocatorInfo& allocator = AllocatorNamed(name);
+    for (const std::string& layout : options.layouts) {
+      if (const std::optional<std::string> why = WrongLayout(allocator, layout)) {
+        console.Note(absl::StrCat("note: ", *why));
+      } else if (const std::optional<std::string> why_not = WhyUnavailable(allocator, layout)) {
+        return UsageError(*why_not);
+      }
+    }
+    if (allocator.layouts == Layouts::kGo && !options.memory_named) {
+      console.Note(absl::StrCat("note: -a ", name, " maps no heap, so none is mapped for others ",
+                                "either (--memory simulate)"));
+    } else if (allocator.layouts == Layouts::kGo && options.memory != HeapMemory::kSimulate) {
+      console.Warning(absl::StrCat("-a ", name,
+                                   " maps no heap, and others do: what growth costs "
+                                   "compares with --memory simulate only."));
     }
   }
   return absl::OkStatus();
@@ -156,6 +200,7 @@ std::string Cells::Title(const Cell& cell) const {
 
 absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& clock,
                                 const Console& console) {
+  if (absl::Status status = CheckAllocators(options, console); !status.ok()) return status;
   Cells all;
   std::set<std::string> files;
   std::set<std::string> names;

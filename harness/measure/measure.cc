@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@
 #include "harness/report/results_writer.h"
 #include "harness/report/run_report.h"
 #include "harness/report/statistics.h"
+#include "harness/run/allocators.h"
 #include "harness/run/cell.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/cell_rows.h"
@@ -59,6 +61,7 @@ class Measurement {
   absl::Status SaveHistograms() const;
   absl::Status CheckAll();
   absl::Status CheckCell(Cell& cell);
+  absl::Status SamePlaces(std::size_t source) const;
   absl::Status TimeAll();
   absl::Status TimeRepetition(Cell& cell, const PlannedRun& run);
   void WarnOfQueue(const Cell& cell) const;
@@ -172,11 +175,28 @@ absl::Status Measurement::CheckAll() {
       if (cell.source != i) continue;
       if (absl::Status status = CheckCell(cell); !status.ok()) return status;
     }
+    if (absl::Status status = SamePlaces(i); !status.ok()) return status;
     if (!options_.record.empty()) {
       absl::Status status = RecordTrace(source.program, options_.record);
       if (!status.ok()) return status;
     }
     if (source.workload) source.ReleaseProgram();
+  }
+  return absl::OkStatus();
+}
+
+// Whether or not the model has judged them: allocators that have no choice do not differ.
+absl::Status Measurement::SamePlaces(std::size_t source) const {
+  std::map<std::string, const Cell*> first_on;
+  for (const Cell& cell : all_.cells) {
+    if (cell.source != source || cell.options.caches > 0) continue;
+    if (AllocatorNamed(cell.options.allocator).places != Places::kModel) continue;
+    const Cell& first = *first_on.try_emplace(cell.options.layout, &cell).first->second;
+    if (cell.checked.result_hash == first.checked.result_hash) continue;
+    return DiffersError(absl::StrCat(
+        Title(cell), " placed pages differently from ", first.options.allocator, " (result hash ",
+        HashText(cell.checked.result_hash), ", not ", HashText(first.checked.result_hash),
+        "). Run without --no-verify to see the first difference."));
   }
   return absl::OkStatus();
 }

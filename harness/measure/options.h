@@ -30,6 +30,7 @@ struct MeasureOptions {
   bool per_cpu_caches = false;
   unsigned threads = 1;
   HeapMemory memory = HeapMemory::kCommit;
+  bool memory_named = false;  ///< by the user
   bool place_exact = false;
   // Repeat.
   std::uint64_t seed = 1;

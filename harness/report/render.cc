@@ -92,6 +92,8 @@ struct Table {
   bool has_timing = false;
   bool has_null_mark = false;
   bool has_below_step = false;
+  bool has_ratio = false;
+  std::string base;  ///< the allocator that the others are compared with; empty: there is one only
 };
 
 class TableBuilder {
@@ -106,6 +108,8 @@ class TableBuilder {
         if (row->metric == "response_ns" && row->stat.starts_with("p"))
           AddTo(responses_, row->stat);
       }
+      const std::string& base = lines_.front().first->cell.allocator;
+      if (line.first->cell.allocator != base) table_.base = base;
     }
   }
 
@@ -114,6 +118,7 @@ class TableBuilder {
       Column(name, false);
     if (table_.has_timing) {
       Column("ns/op", true);
+      Column("vs " + table_.base, true);
       for (const std::string& stat : percentiles_) Column(stat, true);
       for (const std::string& stat : responses_) Column("response " + stat, true);
       Column("Mops/s", true);
@@ -156,6 +161,7 @@ class TableBuilder {
     if (table_.has_timing) {
       const ResultRow* const batch = line.Find("batch_ns");
       add(batch, batch != nullptr && batch->value ? BatchTime(*batch->value) : "");
+      add(nullptr, Ratio(line, batch));
       for (const std::string& stat : percentiles_) {
         const ResultRow* const row = line.Find("service_ns", stat);
         add(row, Single(line, row, stat));
@@ -176,6 +182,25 @@ class TableBuilder {
     for (const ResultRow* row : shown) status = std::max(status, row->status);
     texts.emplace_back(StatusName(status));
     table_.lines.push_back(std::move(texts));
+  }
+
+  /// How many times as long as the base takes for the same; on the base's first layout where the
+  /// allocator has none.
+  std::string Ratio(const Line& line, const ResultRow* batch) {
+    const CellColumns& cell = line.first->cell;
+    if (batch == nullptr || !batch->value || cell.allocator == table_.base) return "";
+    for (const Line& other : lines_) {
+      CellColumns same = other.first->cell;
+      if (same.allocator != table_.base || other.first->op != line.first->op) continue;
+      if (cell.layout == kNoLayout) same.layout = kNoLayout;
+      same.allocator = cell.allocator;
+      if (same != cell) continue;
+      const ResultRow* const base = other.Find("batch_ns");
+      if (base == nullptr || !base->value || *base->value <= 0) return "";
+      table_.has_ratio = true;
+      return ThreeDigits(*batch->value / *base->value) + "x";
+    }
+    return "";
   }
 
   // Only the whole replay has a rate of its own; with several threads it is that of all.
@@ -238,6 +263,11 @@ std::vector<std::string> Legend(const Table& table, double step_ns) {
     lines.emplace_back(
         "ns/op: mean of the fastest quarter of the repetitions, timed in batches. "
         "p50 ...: operations timed one by one.");
+  }
+  if (table.has_ratio) {
+    lines.push_back("vs " + table.base + ": how many times as long as " + table.base +
+                    " takes for the same on the same layout (" + std::string(kNoLayout) +
+                    ": on its first one).");
   }
   if (table.has_null_mark) {
     lines.emplace_back(

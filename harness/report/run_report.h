@@ -37,6 +37,9 @@ struct RunColumns {
   friend bool operator==(const RunColumns&, const RunColumns&) = default;
 };
 
+/// The layout of allocators that have none.
+inline constexpr std::string_view kNoLayout = "host";
+
 /// What was measured: the columns that name a cell of the run's table. Initialised one by one, so
 /// that designated initialisers may leave some out.
 struct CellColumns {

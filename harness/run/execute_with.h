@@ -28,6 +28,12 @@ void CheckReference(const CellOptions& options, const Program& program, const Ju
 void TimeReference(const CellOptions& options, const Program& program,
                    absl::StatusOr<TimedResult>& result);
 
+/// The Go runtime's page allocator, in a program of its own.
+void CheckGo(const CellOptions& options, const Program& program, const Judgement& judgement,
+             bool verify, absl::StatusOr<CheckedResult>& result);
+void TimeGo(const CellOptions& options, const Program& program,
+            absl::StatusOr<TimedResult>& result);
+
 /// The library's front end, with a thread for each program; at least one (contract).
 void CheckHeap(const CellOptions& options, std::span<const Program* const> programs,
                absl::StatusOr<CheckedResult>& result);

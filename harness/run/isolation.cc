@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,7 +12,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -71,6 +74,21 @@ absl::Status EndOf(pid_t child) {
   return absl::OkStatus();
 }
 
+/// A command line for execv. Made before a fork, since the child only calls the kernel.
+class Words {
+ public:
+  Words(const std::string& name, const std::vector<std::string>& arguments) : words_{name} {
+    words_.insert(words_.end(), arguments.begin(), arguments.end());
+    for (std::string& word : words_) argv_.push_back(word.data());
+    argv_.push_back(nullptr);
+  }
+  [[nodiscard]] char* const* argv() const { return argv_.data(); }
+
+ private:
+  std::vector<std::string> words_;
+  std::vector<char*> argv_;
+};
+
 // `in_child` gets the pipe's writing end and does not return.
 absl::StatusOr<std::string> RunChild(const std::function<void(int)>& in_child) {
   std::array<int, 2> ends{};
@@ -118,17 +136,29 @@ absl::StatusOr<std::string> RunForked(const std::function<std::string()>& work) 
 }
 
 absl::StatusOr<std::string> RunReexecuted(const std::vector<std::string>& arguments) {
-  // Made before the fork: the child only calls the kernel.
-  std::vector<std::string> words{"pagealloc-bench"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  return RunChild([&argv](int out) {
+  Words words("pagealloc-bench", arguments);
+  return RunChild([&words](int out) {
     if (dup2(out, STDOUT_FILENO) < 0) return;
-    execv("/proc/self/exe", argv.data());
+    execv("/proc/self/exe", words.argv());
   });
+}
+
+absl::StatusOr<std::string> RunProgram(const std::string& path,
+                                       const std::vector<std::string>& arguments,
+                                       std::string_view input) {
+  Words words(path, arguments);
+  // A file, so that the child can read while this process does nothing but wait.
+  const int in = memfd_create("input", MFD_CLOEXEC);
+  if (in < 0) return CallFailed("memfd_create");
+  absl::StatusOr<std::string> text = CallFailed("write");
+  if (WriteAll(in, input) && lseek(in, 0, SEEK_SET) == 0) {
+    text = RunChild([&](int out) {
+      if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0) return;
+      execv(path.c_str(), words.argv());
+    });
+  }
+  close(in);
+  return text;
 }
 
 }  // namespace pagealloc::bench

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,5 +23,11 @@ absl::StatusOr<std::string> RunForked(const std::function<std::string()>& work);
 /// Runs this program anew with the given arguments (without its name) and returns what it prints on
 /// standard output.
 absl::StatusOr<std::string> RunReexecuted(const std::vector<std::string>& arguments);
+
+/// Runs another program, which finds `input` on its standard input, and returns what it prints on
+/// standard output.
+absl::StatusOr<std::string> RunProgram(const std::string& path,
+                                       const std::vector<std::string>& arguments,
+                                       std::string_view input);
 
 }  // namespace pagealloc::bench

@@ -93,5 +93,19 @@ TEST(RunForkedDeathTest, AnInterruptBeforehandStartsNoWait) {
       ::testing::ExitedWithCode(0), "");
 }
 
+TEST(RunProgram, GivesTheInputAndBringsTheOutputBack) {
+  const std::string input(3'000'000, 'y');
+  const absl::StatusOr<std::string> got =
+      RunProgram("/bin/sh", {"-c", "cat; echo $0", "name"}, input);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(*got, input + "name\n");
+}
+
+TEST(RunProgram, OneThatFailsOrIsMissingIsAnInternalError) {
+  EXPECT_THAT(std::string(RunProgram("/bin/sh", {"-c", "exit 7"}, "").status().message()),
+              HasSubstr("exit status 7"));
+  EXPECT_EQ(RunProgram("/nowhere/at-all", {}, "").status().code(), absl::StatusCode::kInternal);
+}
+
 }  // namespace
 }  // namespace pagealloc::bench
