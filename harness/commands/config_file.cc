@@ -15,6 +15,7 @@
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
 #include "harness/report/results_csv.h"
+#include "harness/run/console.h"
 #include "harness/run/status_codes.h"
 #include "nlohmann/json.hpp"
 #include "toml++/toml.h"
@@ -247,6 +248,12 @@ absl::StatusOr<std::string> ConfigText(const CLI::App& app, const KeyValues& use
     absl::StrAppend(&text, given ? "" : "# ", key, " = ", *value, "\n");
   }
   return text;
+}
+
+absl::StatusOr<Task> PrintConfig(const CLI::App& app, const KeyValues& used) {
+  absl::StatusOr<std::string> text = ConfigText(app, used);
+  if (!text.ok()) return text.status();
+  return [text = *std::move(text)] { return WriteResult(text); };
 }
 
 }  // namespace pagealloc::bench

@@ -19,6 +19,7 @@
 #include "CLI/App.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "harness/commands/command.h"
 #include "harness/report/environment.h"
 
 namespace pagealloc::bench {
@@ -60,5 +61,7 @@ absl::Status InConfig(const std::string& file, const ConfigWords& config,
 /// @param used  values by flag, where they are other than the words: a random seed, for instance.
 /// @return      a UsageError for words that are not UTF-8, as TOML is.
 absl::StatusOr<std::string> ConfigText(const CLI::App& app, const KeyValues& used);
+/// What --print-config does with it.
+absl::StatusOr<Task> PrintConfig(const CLI::App& app, const KeyValues& used);
 
 }  // namespace pagealloc::bench

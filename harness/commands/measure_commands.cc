@@ -6,7 +6,6 @@
 #include "harness/commands/config_file.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/measure/measure.h"
-#include "harness/run/console.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -45,11 +44,7 @@ class MeasureCommand final : public CliCommand {
                                const std::vector<std::string>& arguments) override {
     absl::StatusOr<MeasureOptions> options = ResolveFlags(app, suite_, flags_, arguments);
     if (!options.ok()) return options.status();
-    if (flags_.config.print) {
-      absl::StatusOr<std::string> text = ConfigText(app, options->config);
-      if (!text.ok()) return text.status();
-      return [text = *std::move(text)] { return WriteResult(text); };
-    }
+    if (flags_.config.print) return PrintConfig(app, options->config);
     return [options = *std::move(options)] { return Measure(options); };
   }
 
