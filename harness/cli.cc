@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -144,6 +145,8 @@ class CommandLine {
     std::unique_ptr<CliCommand> command;
     CLI::App* app = nullptr;
   };
+  /// The command that was parsed; call it after Parse() only.
+  [[nodiscard]] const Entry& Parsed() const;
   /// The subcommand that stands for a group of commands, added with its first.
   CLI::App& Group(std::string_view name);
 
@@ -179,9 +182,10 @@ CLI::App& CommandLine::Group(std::string_view name) {
 absl::Status CommandLine::Parse(const std::vector<std::string>& arguments,
                                 std::optional<std::string>& text) {
   std::string refusal;
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   try {
     // CLI11 takes the words in reverse order, without the program's name.
-    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
+    app_.parse(std::vector<std::string>(std::reverse_iterator(dashes), arguments.rend() - 1));
   } catch (const CLI::CallForHelp&) {
     const CLI::App& at = reached();
     text = at.help(at.get_parent() == nullptr ? "" : CommandName(*at.get_parent()));
@@ -200,15 +204,24 @@ absl::Status CommandLine::Parse(const std::vector<std::string>& arguments,
     lacks_words_ = false;
     return UnknownWord(reached(), word);
   }
-  if (refusal.empty()) return absl::OkStatus();
-  return UsageError(absl::StrCat(refusal, "; see ", CommandName(reached()), " --help."));
+  if (!refusal.empty()) {
+    return UsageError(absl::StrCat(refusal, "; see ", CommandName(reached()), " --help."));
+  }
+  if (dashes != arguments.end() && !Parsed().command->TakesProgram()) {
+    return UnknownWord(reached(), *dashes);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Task> CommandLine::Resolve(const std::vector<std::string>& arguments) const {
+  return Parsed().command->Resolve(*Parsed().app, arguments);
+}
+
+const CommandLine::Entry& CommandLine::Parsed() const {
   const auto parsed = std::find_if(entries_.begin(), entries_.end(),
                                    [](const Entry& entry) { return entry.app->parsed(); });
   PA_EXPECT(parsed != entries_.end());  // since one is required
-  return parsed->command->Resolve(*parsed->app, arguments);
+  return *parsed;
 }
 
 /// `arguments` with those of a file behind the command's name.

@@ -87,7 +87,7 @@ absl::Status CanRecord(const std::string& path) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (file < 0) {
     return FileError(absl::StrCat("cannot record to ", path, ": ", std::strerror(errno),
-                                  ". Choose another place with --record."));
+                                  ". Choose another place."));
   }
   close(file);
   if (exists) return absl::OkStatus();

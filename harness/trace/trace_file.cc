@@ -95,7 +95,7 @@ ParsedTrace Refuse(const std::string& path, std::string reason) {
 
 }  // namespace
 
-absl::StatusOr<ParsedTrace> ReadTraceFile(const std::string& path) {
+absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
   absl::StatusOr<std::string> bytes;
   if (path == "-") {
     bytes = ReadAll(stdin, "standard input");
@@ -104,15 +104,19 @@ absl::StatusOr<ParsedTrace> ReadTraceFile(const std::string& path) {
     if (file == nullptr) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
     bytes = ReadAll(file.get(), path);
   }
-  if (!bytes.ok()) return bytes.status();
-  if (!IsCompressed(path)) return ParseTrace(path, *std::move(bytes));
+  if (!bytes.ok() || !IsCompressed(path)) return bytes;
   std::string text;
   if (const std::optional<std::string> damage = Decompress(*bytes, text)) {
-    return Refuse(path, absl::StrCat("the file does not decompress: ", *damage));
+    return absl::DataLossError(absl::StrCat("the file does not decompress: ", *damage));
   }
-  bytes->clear();
-  bytes->shrink_to_fit();
-  return ParseTrace(path, std::move(text));
+  return text;
+}
+
+absl::StatusOr<ParsedTrace> ReadTraceFile(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (text.ok()) return ParseTrace(path, *std::move(text));
+  if (!absl::IsDataLoss(text.status())) return text.status();
+  return Refuse(path, std::string(text.status().message()));
 }
 
 absl::Status WriteTraceFile(const std::string& path, const std::string& text) {
