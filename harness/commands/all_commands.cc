@@ -21,6 +21,7 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"trace", MakeTraceMinimizeCommand()});
   commands.push_back({"trace", MakeTraceRecordCommand()});
   commands.push_back({"", MakeMapCommand()});
+  commands.push_back({"", MakeDoctorCommand()});
   return commands;
 }
 
