@@ -261,6 +261,8 @@ int ExitStatus(const absl::Status& status) {
       return 1;
     case absl::StatusCode::kInvalidArgument:
       return 2;
+    case absl::StatusCode::kOutOfRange:
+      return 3;
     case absl::StatusCode::kUnavailable:
       return 4;
     case absl::StatusCode::kFailedPrecondition:

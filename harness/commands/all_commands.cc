@@ -8,6 +8,7 @@ std::vector<ListedCommand> AllCommands() {
   std::vector<ListedCommand> commands;
   commands.push_back({"", MakeRunCommand()});
   commands.push_back({"", MakeReplayCommand()});
+  commands.push_back({"", MakeCompareCommand()});
   commands.push_back({"", MakeCountCommand()});
   commands.push_back({"", MakeListCommand()});
   commands.push_back({"trace", MakeTraceValidateCommand()});

@@ -7,12 +7,14 @@
 #include "absl/status/statusor.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
+#include "harness/commands/output_file.h"
 #include "harness/commands/resolver.h"
 #include "harness/commands/trace_csv.h"
 #include "harness/commands/trace_files.h"
+#include "harness/files/read_file.h"
 #include "harness/run/status_codes.h"
 #include "harness/trace/judge.h"
-#include "harness/trace/trace_file.h"
+#include "harness/trace/trace_reader.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -32,13 +34,13 @@ bool NamesCsv(std::string_view path) {
 }
 
 absl::Status Convert(const std::string& path, bool from_csv, const OutputFlags& output) {
-  if (absl::Status status = MayWrite(output); !status.ok()) return status;
+  if (absl::Status status = MayWriteOutput(output); !status.ok()) return status;
   if (!from_csv) {
     const absl::StatusOr<JudgedTrace> trace = ReadJudgedTrace(path);
     if (!trace.ok()) return trace.status();
     return WriteOutput(output, TraceToCsv(trace->program.text));
   }
-  const absl::StatusOr<std::string> csv = ReadTextFile(path);
+  const absl::StatusOr<std::string> csv = ReadTextFile(path, kMaxTraceBytes);
   if (!csv.ok()) return FileError(std::string(csv.status().message()));
   const absl::StatusOr<std::string> text = CsvToTrace(path, *csv);
   if (!text.ok()) return text.status();

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
+#include "harness/commands/output_file.h"
 #include "harness/commands/trace_files.h"
 #include "harness/measure/files.h"
 #include "harness/run/source.h"
@@ -26,7 +27,7 @@ constexpr const char* kPurpose =
     "  pagealloc-bench trace generate hot --ops 20 | pagealloc-bench replay -\n";
 
 absl::Status Generate(const WorkloadRequest& request, const OutputFlags& output) {
-  if (absl::Status status = MayWrite(output); !status.ok()) return status;
+  if (absl::Status status = MayWriteOutput(output); !status.ok()) return status;
   absl::StatusOr<Source> source = LoadWorkload(request);
   if (!source.ok()) return source.status();
   Program& program = source->program;

@@ -15,18 +15,19 @@
 #include "harness/base/temporary_folder.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
+#include "harness/commands/output_file.h"
 #include "harness/commands/resolver.h"
 #include "harness/commands/trace_files.h"
+#include "harness/files/write_file.h"
+#include "harness/run/allocators.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/console.h"
-#include "harness/run/execute.h"
 #include "harness/run/foreground.h"
 #include "harness/run/interrupts.h"
 #include "harness/run/source.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 #include "harness/trace/minimize.h"
-#include "harness/trace/trace_file.h"
 #include "harness/trace/trace_writer.h"
 
 namespace pagealloc::bench {
@@ -78,7 +79,7 @@ class Failing {
   }
 
   absl::StatusOr<std::string> OfCommand(const Program& program) {
-    if (absl::Status status = WriteTraceFile(std::string(path_), WriteTrace(program));
+    if (absl::Status status = WriteTextFile(std::string(path_), WriteTrace(program));
         !status.ok()) {
       return FileError(absl::StrCat(std::string(status.message()),
                                     ". Make room, or name another folder in TMPDIR."));
@@ -116,7 +117,7 @@ std::string OperationsText(std::size_t count) {
 
 absl::Status MinimizeTrace(const MinimizeOptions& options) {
   const Console console(options.quiet ? Loudness::kErrorsOnly : Loudness::kNormal);
-  if (absl::Status status = MayWrite(options.output); !status.ok()) return status;
+  if (absl::Status status = MayWriteOutput(options.output); !status.ok()) return status;
   const absl::StatusOr<JudgedTrace> trace = ReadJudgedTrace(options.trace);
   if (!trace.ok()) return trace.status();
   if (absl::Status status = Misfits(options, *trace); !status.ok()) return status;

@@ -21,6 +21,7 @@
 #include "harness/base/temporary_folder.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
+#include "harness/commands/output_file.h"
 #include "harness/commands/trace_files.h"
 #include "harness/recorder/raw_events.h"
 #include "harness/recorder/recording.h"
@@ -163,7 +164,7 @@ absl::StatusOr<ProgramEnd> RunRecorded(const RecordOptions& options,
 
 absl::Status Record(const RecordOptions& options) {
   const Console console(options.quiet ? Loudness::kErrorsOnly : Loudness::kNormal);
-  if (absl::Status status = MayWrite(options.output); !status.ok()) return status;
+  if (absl::Status status = MayWriteOutput(options.output); !status.ok()) return status;
   CatchInterrupts();
   const TemporaryFolder folder;
   if (folder.error()) {
@@ -196,7 +197,7 @@ absl::Status Record(const RecordOptions& options) {
     if (i > 0 && processes[i].recording.allocations == 0) break;
     const OutputFlags output = i == 0 ? options.output : OutputFor(options.output, processes[i].id);
     if (i > 0) {
-      if (absl::Status status = MayWrite(output); !status.ok()) return status;
+      if (absl::Status status = MayWriteOutput(output); !status.ok()) return status;
     }
     const std::string about = absl::StrCat(processes[i].recording.program, ": ",
                                            processes[i].recording.trace.ops.size(), " operations");

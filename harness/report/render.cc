@@ -104,7 +104,7 @@ class TableBuilder {
     }
     Column("status", false);
     for (const Line& line : lines_) AddLine(line);
-    DropEmptyColumns();
+    DropEmptyColumns(table_.text);
     return std::move(table_);
   }
 
@@ -213,17 +213,6 @@ class TableBuilder {
     if (row->unit == "bytes") return Decimals(*row->value / 1024, 0) + " KiB";
     const bool is_total = row->unit == "count" && row->n.value_or(0) > 0;
     return ThreeDigits(is_total ? *row->value / static_cast<double>(*row->n) : *row->value);
-  }
-
-  void DropEmptyColumns() {
-    for (std::size_t i = table_.text.columns.size(); i-- > 0;) {
-      const bool empty = std::all_of(table_.text.lines.begin(), table_.text.lines.end(),
-                                     [i](const auto& line) { return line[i].empty(); });
-      if (!empty) continue;
-      const auto at = static_cast<std::ptrdiff_t>(i);
-      table_.text.columns.erase(table_.text.columns.begin() + at);
-      for (auto& line : table_.text.lines) line.erase(line.begin() + at);
-    }
   }
 
   double step_ns_;

@@ -20,6 +20,17 @@ std::size_t Width(std::string_view text) {
 
 }  // namespace
 
+void DropEmptyColumns(TextTable& table) {
+  for (std::size_t i = table.columns.size(); i-- > 0;) {
+    const bool empty = std::all_of(table.lines.begin(), table.lines.end(),
+                                   [i](const auto& line) { return line[i].empty(); });
+    if (!empty) continue;
+    const auto at = static_cast<std::ptrdiff_t>(i);
+    table.columns.erase(table.columns.begin() + at);
+    for (auto& line : table.lines) line.erase(line.begin() + at);
+  }
+}
+
 std::string AlignedText(const TextTable& table, std::string_view (*color_of)(std::string_view)) {
   if (table.lines.empty()) return "";
   std::vector<std::size_t> widths;

@@ -18,6 +18,9 @@ struct TextTable {
   std::vector<std::vector<std::string>> lines;
 };
 
+/// Removes the columns in which no line has a text.
+void DropEmptyColumns(TextTable& table);
+
 /// Columns as wide as their widest cell, two spaces between them; nothing for a table without
 /// lines.
 ///
