@@ -32,5 +32,6 @@ std::unique_ptr<CliCommand> MakeTraceRecordCommand();
 std::unique_ptr<CliCommand> MakeMapCommand();
 std::unique_ptr<CliCommand> MakeListCommand();
 std::unique_ptr<CliCommand> MakeDoctorCommand();
+std::unique_ptr<CliCommand> MakeCompletionCommand();
 
 }  // namespace pagealloc::bench
