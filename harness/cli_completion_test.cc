@@ -56,8 +56,8 @@ class CliCompletion : public ProgramTest {
 };
 
 TEST_F(CliCompletion, OffersCommandsFlagsAndNames) {
-  EXPECT_THAT(Offered({""}), IsSupersetOf({"run", "replay", "doctor", "trace", "list"}));
-  EXPECT_THAT(Offered({"re"}), ElementsAre("replay"));
+  EXPECT_THAT(Offered({""}), IsSupersetOf({"run", "replay", "report", "doctor", "trace", "list"}));
+  EXPECT_THAT(Offered({"re"}), ElementsAre("replay", "report"));
   EXPECT_THAT(Offered({"trace", ""}), IsSupersetOf({"validate", "inspect"}));
   EXPECT_THAT(Offered({"run", "--me"}), ElementsAre("--memory"));
   EXPECT_THAT(Offered({"run", "-"}), IsSupersetOf({"-w", "--workload", "--no-verify", "--rate"}));
