@@ -23,6 +23,7 @@ std::unique_ptr<CliCommand> MakeRunCommand();
 std::unique_ptr<CliCommand> MakeReplayCommand();
 std::unique_ptr<CliCommand> MakeCompareCommand();
 std::unique_ptr<CliCommand> MakeCountCommand();
+std::unique_ptr<CliCommand> MakeMicroCommand();  ///< only with PAGEALLOC_MICRO
 std::unique_ptr<CliCommand> MakeTraceValidateCommand();
 std::unique_ptr<CliCommand> MakeTraceInspectCommand();
 std::unique_ptr<CliCommand> MakeTraceConvertCommand();
