@@ -18,6 +18,7 @@ namespace {
 template <class Choices>
 std::vector<std::string> NamesOf(const Choices& choices) {
   std::vector<std::string> names;
+  names.reserve(choices.size());
   for (const auto& choice : choices) names.emplace_back(choice.first);
   return names;
 }

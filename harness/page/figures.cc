@@ -178,6 +178,7 @@ RatioAxis::RatioAxis(const std::vector<double>& ratios) {
   constexpr double kLeast = 1.05;  // so that noise does not fill the plot
   constexpr double kMost = 16;
   std::vector<double> factors;
+  factors.reserve(ratios.size());
   for (const double ratio : ratios) factors.push_back(std::max(ratio, 1 / ratio));
   double factor = kLeast;
   if (!factors.empty()) {  // nine of ten; a few that are far out would squeeze them

@@ -92,7 +92,7 @@ std::string CommandFor(const CellColumns& columns, const PageFile& file) {
     if (is_flag) {
       add("--" + key, value);
     } else {
-      add("-p", key + "=" + value);
+      add("-p", std::string(key).append("=").append(value));
     }
   }
   add("-a", columns.allocator);

@@ -82,7 +82,7 @@ void Flatten(const Json& json, const std::string& name, std::map<std::string, st
   if (std::find(kOfTheCall.begin(), kOfTheCall.end(), name) != kOfTheCall.end()) return;
   if (json.is_object()) {
     for (const auto& [key, value] : json.items()) {
-      Flatten(value, name.empty() ? key : name + "." + key, texts);
+      Flatten(value, name.empty() ? key : std::string(name).append(".").append(key), texts);
     }
   } else {
     texts[name] = json.is_string() ? json.get<std::string>()

@@ -100,7 +100,7 @@ template <Layout L, Subject S>
 absl::Status TimeBatchPass(const CellOptions& options, const Program& program, HeapState& runs,
                            const Clock& clock, TimedResult& result) {
   std::vector<Batch> batches = CutBatches(program, options.batch, options.batches_by_kind);
-  const absl::Status status = TimePass<L, S>(
+  absl::Status status = TimePass<L, S>(
       options, program, runs, std::min<std::uint64_t>(options.batch, program.ops.size()), true,
       result.batch_costs, result,
       [&clock, &batches](Runner<L, S>& runner) { return runner.TimeBatches(clock, batches); });
@@ -124,7 +124,7 @@ template <Layout L, Subject S>
 absl::Status TimeOpPass(const CellOptions& options, const Program& program, HeapState& runs,
                         const Clock& clock, TimedResult& result) {
   std::vector<std::uint32_t> ticks(program.ops.size() - program.measured_from);
-  const absl::Status status = TimePass<L, S>(
+  absl::Status status = TimePass<L, S>(
       options, program, runs, 1, !options.time_batches, result.op_costs, result,
       [&clock, &ticks](Runner<L, S>& runner) { return runner.TimeOps(clock, ticks); });
   if (!status.ok()) return status;
@@ -144,11 +144,10 @@ absl::Status TimeResponsePass(const CellOptions& options, const Program& program
       program.ops.size() - program.measured_from, *options.open_loop, options.clock.ns_per_tick);
   std::vector<std::uint64_t> times = plan;
   std::uint64_t elapsed = 0;
-  const absl::Status status =
-      TimePass<L, S>(options, program, runs, 1, true, result.op_costs, result,
-                     [&clock, &times, &elapsed](Runner<L, S>& runner) {
-                       return runner.TimeResponses(clock, times, elapsed);
-                     });
+  absl::Status status = TimePass<L, S>(options, program, runs, 1, true, result.op_costs, result,
+                                       [&clock, &times, &elapsed](Runner<L, S>& runner) {
+                                         return runner.TimeResponses(clock, times, elapsed);
+                                       });
   if (!status.ok() || plan.empty()) return status;
   result.open_loop = OpenLoopTime{plan.size(), clock.ToNs(plan.back()), clock.ToNs(elapsed)};
   RecordByKind<std::uint64_t>(program, times, result.response);
