@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -182,9 +183,10 @@ std::string FirstUnknown(const CLI::App& app, const CLI::App& innermost) {
 absl::StatusOr<Task> ParseCli(const std::vector<std::string>& arguments) {
   CommandLine line;
   std::string refusal;
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   try {
     // CLI11 takes the words in reverse order, without the program's name.
-    line.app().parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
+    line.app().parse(std::vector<std::string>(std::reverse_iterator(dashes), arguments.rend() - 1));
   } catch (const CLI::CallForHelp&) {
     const CLI::App& at = Innermost(line.app());
     return Print(at.help(at.get_parent() == nullptr ? "" : CommandName(*at.get_parent())));
@@ -203,6 +205,7 @@ absl::StatusOr<Task> ParseCli(const std::vector<std::string>& arguments) {
   }
   const auto [command, app] = line.Parsed();
   PA_EXPECT(command != nullptr);  // since one is required
+  if (dashes != arguments.end() && !command->TakesProgram()) return UnknownWord(at, *dashes);
   return command->Resolve(*app, arguments);
 }
 
@@ -214,6 +217,8 @@ int ExitStatus(const absl::Status& status) {
       return 1;
     case absl::StatusCode::kInvalidArgument:
       return 2;
+    case absl::StatusCode::kOutOfRange:
+      return 3;
     case absl::StatusCode::kUnavailable:
       return 4;
     case absl::StatusCode::kFailedPrecondition:

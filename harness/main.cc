@@ -12,6 +12,7 @@
 #include "harness/cli.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/console.h"
+#include "harness/run/counted_cell.h"
 #include "harness/run/interrupts.h"
 #include "harness/run/status_codes.h"
 
@@ -48,6 +49,12 @@ int Guarded(const std::vector<std::string>& arguments) {
   try {
     if (arguments.size() == 3 && arguments[1] == kRepetitionArgument) {
       return ExitStatus(WriteResult(AnswerRepetition(arguments[2])));
+    }
+    if (arguments.size() == 2 && arguments[1] == kCountArgument) {
+      return ExitStatus(WriteResult(AnswerCount()));
+    }
+    if (arguments.size() == 2 && arguments[1] == kPathArgument) {
+      return ExitStatus(WriteResult(AnswerPath()));
     }
     return Main(arguments);
   } catch (const std::bad_alloc&) {

@@ -97,20 +97,26 @@ void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64
   }
 }
 
+// Whether the user gave a flag. A command may have removed those that mean nothing to it.
+bool Given(const CLI::App& app, const std::string& flag) {
+  const CLI::Option* const option = app.get_option_no_throw(flag);
+  return option != nullptr && option->count() > 0;
+}
+
 // What allocators mean for the flags about the heap's own pages.
 void ResolveMemory(Resolver& resolver, const CLI::App& app, MeasureOptions& options) {
   const auto& names = options.allocators;
   for (const std::string& name : names) {
     if (AllocatorNamed(name).places != Places::kSystem) continue;
     for (const std::string flag : {"--memory", "--place", "--prefault"}) {
-      if (app.count(flag) == 0) continue;
+      if (!Given(app, flag)) continue;
       resolver.Refuse(flag,
                       absl::StrCat("-a ", name, " maps its own memory. Leave this flag out."));
     }
   }
   // The program behind go has no heap that could be mapped; all others shall do as it does.
   const bool go = std::find(names.begin(), names.end(), "go") != names.end();
-  options.memory_named = app.count("--memory") > 0;
+  options.memory_named = Given(app, "--memory");
   if (go && !options.memory_named) options.memory = HeapMemory::kSimulate;
 }
 
@@ -130,11 +136,11 @@ void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags&
     resolver.Refuse("--threads", absl::StrCat("'", std::string(allocator.name),
                                               "' is for one thread at a time. Give -a heap."));
   }
-  if (app.count("--timing") == 0) options.time_ops = false;
+  if (!Given(app, "--timing")) options.time_ops = false;
   if (options.time_ops) {
     resolver.Refuse("--timing", "several threads are timed together only. Give batch or none.");
   }
-  if (app.count("--cpu") > 0 && options.cpu) {
+  if (Given(app, "--cpu") && options.cpu) {
     resolver.Refuse("--cpu", "several threads are not pinned. Leave this flag out.");
   }
   options.cpu.reset();
@@ -188,7 +194,7 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
     app.add_flag(names, value, help)->group(group);
   };
 
-  if (suite == "run") {
+  if (suite != "replay") {
     list("-w,--workload", flags.workloads,
          "workloads, by name or pattern; @quick and @full are sets", "What", "GLOB,...")
         ->delimiter(',');
@@ -197,7 +203,10 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
     text("--heap", flags.heap, "size of a workload's heap, such as 4GiB [1GiB]", "What", "SIZE");
     list("-p,--param", flags.params, "parameters of workloads; several values: every combination",
          "What", "K=V,...");
-    text("--ops", flags.ops, "measured operations of a workload [200000]", "Reproduce", "N");
+    text("--ops", flags.ops,
+         suite == "count" ? "measured operations of a workload [20000]"
+                          : "measured operations of a workload [200000]",
+         "Reproduce", "N");
   } else {
     app.add_option("TRACE", flags.traces, "pagetrace files, plain or .zst; - is standard input")
         ->required()
@@ -300,12 +309,12 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Pick("--memory", flags.memory, kMemory, options.memory);
   resolver.Pick("--place", flags.place, kPlace, options.place_exact);
   resolver.Seed("--seed", flags.seed, options.seed);
-  if (suite == "run") ResolveWorkloads(resolver, flags, options.seed, options.workloads);
+  if (suite != "replay") ResolveWorkloads(resolver, flags, options.seed, options.workloads);
 
   resolver.Number("--reps", flags.reps, 1, options.reps, kMostRepetitions);
   resolver.Number("--warmup", flags.warmup, 0, options.warmups, kMostRepetitions);
-  if (flags.smoke && app.count("--reps") == 0) options.reps = 1;
-  if (flags.smoke && app.count("--warmup") == 0) options.warmups = 0;
+  if (flags.smoke && !Given(app, "--reps")) options.reps = 1;
+  if (flags.smoke && !Given(app, "--warmup")) options.warmups = 0;
   if (!flags.max_time.empty()) {
     const OrProblem<std::chrono::nanoseconds> time = ParseDuration(flags.max_time);
     if (time.ok()) {

@@ -1,4 +1,4 @@
-/// measure_flags.h: the flags of `run` and `replay`, as words and as MeasureOptions.
+/// measure_flags.h: the flags of `run`, `replay` and `count`, as words and as MeasureOptions.
 #pragma once
 
 #include <string>
@@ -29,7 +29,8 @@ struct MeasureFlags {
   bool verbose = false, dry_run = false, smoke = false;
 };
 
-/// Adds the flags of `run` (suite "run") or `replay` to a subcommand. `flags` must outlive `app`.
+/// Adds the flags of `run` (suite "run"), `replay` or `count` to a subcommand; those about time
+/// too, which `count` removes again. `flags` must outlive `app`.
 void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flags);
 
 /// A UsageError if any word but --label's is empty, as an unset variable of a script leaves it:

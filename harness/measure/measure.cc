@@ -20,6 +20,7 @@
 #include "harness/base/source_position.h"
 #include "harness/measure/cells.h"
 #include "harness/measure/config.h"
+#include "harness/measure/counting.h"
 #include "harness/measure/files.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
@@ -62,6 +63,7 @@ class Measurement {
   absl::Status CheckAll();
   absl::Status CheckCell(Cell& cell);
   absl::Status SamePlaces(std::size_t source) const;
+  absl::Status CountCell(Cell& cell, Progress& progress);
   absl::Status TimeAll();
   absl::Status TimeRepetition(Cell& cell, const PlannedRun& run);
   absl::Status CloseOut();
@@ -79,6 +81,7 @@ class Measurement {
   std::optional<Clock> clock_;
   RunReport report_;
   Cells all_;
+  std::optional<InstructionCounter> counter_;
   std::unique_ptr<ResultsWriter> writer_;
   std::uint64_t finished_ = 0;                ///< repetitions, warm-ups not counted
   std::vector<std::string> histogram_paths_;  ///< one for each cell, or none
@@ -125,6 +128,11 @@ std::string Measurement::Plan() const {
     absl::StrAppend(&text, Title(cell), " | ", SourceOf(cell).measured_ops, " operations, heap ",
                     SizeText(BytesOf(SourceOf(cell).heap_pages)), "\n");
   }
+  if (options_.count) {
+    absl::StrAppend(&text, all_.cells.size(),
+                    " cells, each checked and counted; nothing was run\n");
+    return text;
+  }
   const std::uint64_t reps = Timed() ? options_.reps : 0;
   absl::StrAppend(&text, all_.cells.size(), " cells, each checked once and timed ", reps,
                   " times after ", Timed() ? options_.warmups : 0, " warm-ups; nothing was run\n");
@@ -162,6 +170,8 @@ absl::Status Measurement::InCell(const Cell& cell, const absl::Status& status) c
 }
 
 absl::Status Measurement::CheckAll() {
+  Progress progress(stderr, options_.quiet || !counter_ ? ProgressMode::kNever : options_.progress,
+                    all_.cells.size());
   for (std::size_t i = 0; i < all_.sources.size(); ++i) {
     Source& source = all_.sources[i];
     if (source.workload && source.program.ops.empty() && source.measured_ops > 0) {
@@ -172,7 +182,10 @@ absl::Status Measurement::CheckAll() {
     }
     for (Cell& cell : all_.cells) {
       if (cell.source != i) continue;
+      progress.Begin(Title(cell));
       if (absl::Status status = CheckCell(cell); !status.ok()) return status;
+      if (!counter_) continue;
+      if (absl::Status status = CountCell(cell, progress); !status.ok()) return status;
     }
     if (absl::Status status = SamePlaces(i); !status.ok()) return status;
     if (!options_.record.empty()) {
@@ -228,6 +241,17 @@ absl::Status Measurement::CheckCell(Cell& cell) {
     advice = "Replay with -a radix to see whether the program or this allocator is wrong.";
   }
   return DiffersError(RenderProblem(source.program.PositionOf(op), reason, advice));
+}
+
+absl::Status Measurement::CountCell(Cell& cell, Progress& progress) {
+  std::string line = absl::StrCat(Title(cell), ": ");
+  absl::StatusOr<std::vector<ResultRow>> rows =
+      counter_->Count(cell, SourceOf(cell), finished_, line);
+  if (!rows.ok()) return InCell(cell, rows.status());
+  ++finished_;
+  progress.EndRepetition();
+  progress.EndCell(line);
+  return Save(*std::move(rows));
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
@@ -353,7 +377,7 @@ absl::Status Measurement::SaveHistograms() const {
 absl::Status Measurement::Interrupted(const absl::Status& status) const {
   if (status.code() != absl::StatusCode::kCancelled) return status;
   if (finished_ == 0) return absl::CancelledError("interrupted before any repetition finished");
-  const std::uint64_t planned = all_.cells.size() * options_.reps;
+  const std::uint64_t planned = all_.cells.size() * (counter_ ? 1 : options_.reps);
   const std::string saved = writer_ == nullptr
                                 ? "; they were not saved, since there was no -o"
                                 : absl::StrCat("; they are saved in ", writer_->partial_path());
@@ -367,6 +391,13 @@ absl::Status Measurement::Run() {
   if (options_.dry_run) return WriteResult(Plan());
   // From here on there is a file to keep or to remove.
   CatchInterrupts();
+  if (options_.count) {
+    absl::StatusOr<InstructionCounter> counter = InstructionCounter::Open();
+    if (!counter.ok()) return counter.status();
+    counter_ = *std::move(counter);
+    report_.environment.config.emplace_back("counted", counter_->path());
+    console_.Note(absl::StrCat("counted: ", counter_->path()));
+  }
   if (absl::Status status = PrepareFiles(); !status.ok()) return status;
   if (absl::Status status = OpenFile(); !status.ok()) return status;
   if (Timed()) {
@@ -376,7 +407,7 @@ absl::Status Measurement::Run() {
   }
   absl::Status status = CheckAll();
   if (status.ok() && Timed()) status = TimeAll();
-  if (status.ok() && !Timed()) {
+  if (status.ok() && !Timed() && !counter_) {
     std::uint64_t seq = 0;
     for (const Cell& cell : all_.cells) {
       status =

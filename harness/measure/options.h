@@ -1,4 +1,4 @@
-/// options.h: what `run` and `replay` were asked to do, checked and without defaults left
+/// options.h: what `run`, `replay` and `count` were asked to do, checked and without defaults left
 /// open.
 #pragma once
 
@@ -19,7 +19,8 @@
 namespace pagealloc::bench {
 
 struct MeasureOptions {
-  std::string suite;  ///< "run" or "replay"
+  std::string suite;   ///< "run", "replay" or "count"
+  bool count = false;  ///< instructions instead of times
   // What.
   std::vector<std::string> traces;
   std::vector<WorkloadRequest> workloads;  ///< one for each parameter set

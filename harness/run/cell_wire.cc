@@ -1,9 +1,13 @@
 #include "harness/run/cell_wire.h"
 
+#include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "harness/run/wire_text.h"
 #include "pagealloc/contract.h"
 
@@ -19,6 +23,7 @@ Enum ReadEnum(WireReader& in, std::string_view key, Enum last) {
 // end.
 constexpr std::uint64_t kMostRepeats = 1'000;
 constexpr std::uint64_t kMostCpus = 1U << 20;
+constexpr int kLengthDigits = 10;  // of the text in front of a program
 
 void WriteWorkload(WireWriter& out, const WorkloadRequest& workload) {
   out.Text("workload", workload.name);
@@ -165,6 +170,50 @@ absl::StatusOr<WorkloadCell> DecodeWorkloadCell(std::string_view text) {
   cell.workload = ReadWorkload(in);
   cell.options = ReadOptions(in);
   if (absl::Status status = Done(in); !status.ok()) return status;
+  return cell;
+}
+
+std::string EncodeProgramCell(const CellOptions& options, const Program& program) {
+  WireWriter out("program-cell");
+  WriteOptions(out, options);
+  out.Number("chunk_pages", program.chunk_pages.raw);
+  out.Number("explicit_growth", program.explicit_growth ? 1 : 0);
+  out.Number("measured_from", program.measured_from);
+  out.Number("kind_block", program.kind_block);
+  out.Number("id_count", program.id_count);
+  out.Number("ops", program.ops.size());
+  const std::string text = out.Finish();
+  std::string bytes = absl::StrFormat("%0*d", kLengthDigits, text.size());
+  bytes += text;
+  // NOLINTNEXTLINE(*-reinterpret-cast): plain bytes, read by the same program
+  bytes.append(reinterpret_cast<const char*>(program.ops.data()), program.ops.size() * sizeof(Op));
+  return bytes;
+}
+
+absl::StatusOr<ProgramCell> DecodeProgramCell(std::string_view bytes) {
+  std::size_t length = 0;
+  const std::string_view digits = bytes.substr(0, kLengthDigits);
+  static_cast<void>(std::from_chars(digits.data(), digits.data() + digits.size(), length));
+  bytes.remove_prefix(digits.size());
+  WireReader in(bytes.substr(0, length));
+  bytes.remove_prefix(std::min(bytes.size(), length));
+  if (absl::Status status = Unwrap(in, "program-cell"); !status.ok()) return status;
+  ProgramCell cell;
+  cell.options = ReadOptions(in);
+  Program& program = cell.program;
+  program.chunk_pages = PageCount{in.Number("chunk_pages")};
+  program.explicit_growth = in.Flag("explicit_growth");
+  program.measured_from = in.Number("measured_from");
+  program.kind_block = static_cast<std::uint32_t>(in.Number("kind_block"));
+  program.id_count = static_cast<std::uint32_t>(in.Number("id_count"));
+  const std::uint64_t ops = in.Number("ops");
+  if (bytes.size() % sizeof(Op) != 0 || bytes.size() / sizeof(Op) != ops) {
+    in.Refuse("ops", "other operations than announced");
+  }
+  if (program.measured_from > ops) in.Refuse("measured_from", "beyond the end");
+  if (absl::Status status = Done(in); !status.ok()) return status;
+  program.ops.resize(ops);
+  if (ops > 0) std::memcpy(program.ops.data(), bytes.data(), bytes.size());
   return cell;
 }
 

@@ -69,6 +69,37 @@ TEST(CellWire, WorkloadCellComesBackAsItWas) {
   EXPECT_EQ(EncodeWorkloadCell(*back), text);
 }
 
+Program SomeProgram() {
+  Program program;
+  program.chunk_pages = PageCount{64};
+  program.explicit_growth = true;
+  program.ops = {Op::Grow(TraceOffset{0}, PageCount{64}), Op::Allocate(0, PageCount{3}, 7),
+                 Op::ReturnCache(TraceOffset{64}, 0xf0, 0x10), Op::Free(0)};
+  program.measured_from = 1;
+  program.kind_block = 2;
+  program.id_count = 1;
+  return program;
+}
+
+TEST(CellWire, AProgramComesBackOperationByOperation) {
+  const Program program = SomeProgram();
+  const std::string bytes = EncodeProgramCell(SomeCell().options, program);
+  const absl::StatusOr<ProgramCell> back = DecodeProgramCell(bytes);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->program.ops, program.ops);
+  EXPECT_EQ(back->program.stream_hash(), program.stream_hash());
+  EXPECT_EQ(EncodeProgramCell(back->options, back->program), bytes);
+}
+
+TEST(CellWire, AProgramCutAnywhereIsRefused) {
+  const std::string bytes = EncodeProgramCell(SomeCell().options, SomeProgram());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(DecodeProgramCell(std::string_view(bytes).substr(0, size)).status().code(),
+              absl::StatusCode::kInternal)
+        << size;
+  }
+}
+
 TEST(CellWire, TimesComeBackAsTheyWereToTheLastBit) {
   const TimedResult result = SomeTimes();
   const absl::StatusOr<TimedResult> back = DecodeTimed(EncodeTimed(result));

@@ -16,8 +16,9 @@ namespace pagealloc::bench {
 namespace {
 
 absl::StatusOr<GoAnswer> Ask(const CellOptions& options, const GoRequest& request) {
+  const std::string input = EncodeGoRequest(request);
   const absl::StatusOr<std::string> text =
-      RunProgram(GoProgram(options.layout), {}, EncodeGoRequest(request));
+      RunForeign({.path = GoProgram(options.layout), .standard_input = input});
   if (!text.ok()) return text.status();
   return DecodeGoAnswer(request, *text);
 }

@@ -37,7 +37,8 @@ std::optional<std::string> WhyNoGoProgram(std::string_view layout) {
   if (access(path.c_str(), X_OK) != 0) {
     return absl::StrCat("-a go needs ", path, ": ", std::strerror(errno), ".", build);
   }
-  const absl::StatusOr<std::string> version = RunProgram(path, {"--version"}, "");
+  const absl::StatusOr<std::string> version =
+      RunForeign({.path = path, .arguments = {"--version"}});
   if (!version.ok()) {
     return absl::StrCat("-a go cannot use ", path, ": ", std::string(version.status().message()),
                         ".", build);

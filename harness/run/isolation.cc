@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "harness/base/parse_units.h"
 #include "harness/run/interrupts.h"
+#include "harness/run/status_codes.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -74,21 +77,6 @@ absl::Status EndOf(pid_t child) {
   return absl::OkStatus();
 }
 
-/// A command line for execv. Made before a fork, since the child only calls the kernel.
-class Words {
- public:
-  Words(const std::string& name, const std::vector<std::string>& arguments) : words_{name} {
-    words_.insert(words_.end(), arguments.begin(), arguments.end());
-    for (std::string& word : words_) argv_.push_back(word.data());
-    argv_.push_back(nullptr);
-  }
-  [[nodiscard]] char* const* argv() const { return argv_.data(); }
-
- private:
-  std::vector<std::string> words_;
-  std::vector<char*> argv_;
-};
-
 // `in_child` gets the pipe's writing end and does not return.
 absl::StatusOr<std::string> RunChild(const std::function<void(int)>& in_child) {
   std::array<int, 2> ends{};
@@ -126,6 +114,18 @@ absl::StatusOr<std::string> RunChild(const std::function<void(int)>& in_child) {
   return text;
 }
 
+// As exec takes them; made before the fork, since the child only calls the kernel.
+std::vector<char*> Pointers(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// Makes `stream` (0, 1, 2) another name of `file`; -1 leaves it.
+bool Redirect(int file, int stream) { return file < 0 || dup2(file, stream) >= 0; }
+
 }  // namespace
 
 absl::StatusOr<std::string> RunForked(const std::function<std::string()>& work) {
@@ -136,28 +136,45 @@ absl::StatusOr<std::string> RunForked(const std::function<std::string()>& work) 
 }
 
 absl::StatusOr<std::string> RunReexecuted(const std::vector<std::string>& arguments) {
-  Words words("pagealloc-bench", arguments);
-  return RunChild([&words](int out) {
+  std::vector<std::string> words{"pagealloc-bench"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const std::vector<char*> argv = Pointers(words);
+  return RunChild([&argv](int out) {
     if (dup2(out, STDOUT_FILENO) < 0) return;
-    execv("/proc/self/exe", words.argv());
+    execv("/proc/self/exe", argv.data());
   });
 }
 
-absl::StatusOr<std::string> RunProgram(const std::string& path,
-                                       const std::vector<std::string>& arguments,
-                                       std::string_view input) {
-  Words words(path, arguments);
+absl::StatusOr<std::string> RunForeign(const ForeignProgram& program) {
+  std::vector<std::string> words{program.path};
+  words.insert(words.end(), program.arguments.begin(), program.arguments.end());
+  const std::vector<char*> argv = Pointers(words);
+  std::vector<std::string> environment = program.environment.value_or(std::vector<std::string>{});
+  const std::vector<char*> named = Pointers(environment);
+  char* const* const envp = program.environment ? named.data() : environ;
   // A file, so that the child can read while this process does nothing but wait.
-  const int in = memfd_create("input", MFD_CLOEXEC);
-  if (in < 0) return CallFailed("memfd_create");
-  absl::StatusOr<std::string> text = CallFailed("write");
-  if (WriteAll(in, input) && lseek(in, 0, SEEK_SET) == 0) {
-    text = RunChild([&](int out) {
-      if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0) return;
-      execv(path.c_str(), words.argv());
-    });
+  int in = -1;
+  if (program.standard_input) {
+    in = memfd_create("input", MFD_CLOEXEC);
+    if (in < 0) return CallFailed("memfd_create");
+    if (!WriteAll(in, *program.standard_input) || lseek(in, 0, SEEK_SET) != 0) {
+      const std::string why = std::strerror(errno);
+      close(in);
+      return FileError(absl::StrCat(
+          "cannot hand ", SizeText(ByteCount{program.standard_input->size()}), " to ", program.path,
+          ": ", why, ". Raise the limit on file sizes (ulimit -f), or run less."));
+    }
   }
-  close(in);
+  absl::StatusOr<std::string> text = RunChild([&](int out) {
+    // Where a container forbids it, the addresses differ; nothing else does.
+    if (program.fixed_addresses) personality(ADDR_NO_RANDOMIZE);
+    if (!Redirect(out, STDOUT_FILENO) || !Redirect(in, STDIN_FILENO) ||
+        !Redirect(program.standard_error, STDERR_FILENO)) {
+      return;
+    }
+    execve(program.path.c_str(), argv.data(), envp);
+  });
+  if (in >= 0) close(in);
   return text;
 }
 

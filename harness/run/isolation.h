@@ -2,6 +2,7 @@
 ///
 ///   parent --fork--> child --work()--> text --pipe--> parent           (traces: parsed already)
 ///   parent --fork, exec /proc/self/exe--> child's standard output --pipe--> parent  (workloads)
+///   parent --fork, exec another program--> the same                                 (tools)
 ///
 /// A child that crashes, is killed or fails is an Internal error that says how it ended; an
 /// interrupt (interrupts.h) while waiting kills the child and is a Cancelled error. The child dies
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +26,17 @@ absl::StatusOr<std::string> RunForked(const std::function<std::string()>& work);
 /// standard output.
 absl::StatusOr<std::string> RunReexecuted(const std::vector<std::string>& arguments);
 
-/// Runs another program, which finds `input` on its standard input, and returns what it prints on
-/// standard output.
-absl::StatusOr<std::string> RunProgram(const std::string& path,
-                                       const std::vector<std::string>& arguments,
-                                       std::string_view input);
+/// Another program, and all that it sees of its surroundings.
+struct ForeignProgram {
+  std::string path;
+  std::vector<std::string> arguments{};                   ///< without its name
+  std::optional<std::vector<std::string>> environment{};  ///< NAME=VALUE; nullopt: as ours
+  std::optional<std::string_view> standard_input{};       ///< the text; nullopt: as ours
+  int standard_error = -1;                                ///< a descriptor; -1: as ours
+  bool fixed_addresses = false;  ///< at the same addresses every time, if the kernel can
+};
+
+/// Runs it and returns what it prints on standard output.
+absl::StatusOr<std::string> RunForeign(const ForeignProgram& program);
 
 }  // namespace pagealloc::bench

@@ -93,18 +93,20 @@ TEST(RunForkedDeathTest, AnInterruptBeforehandStartsNoWait) {
       ::testing::ExitedWithCode(0), "");
 }
 
-TEST(RunProgram, GivesTheInputAndBringsTheOutputBack) {
+TEST(RunForeign, GivesTheInputAndBringsTheOutputBack) {
   const std::string input(3'000'000, 'y');
-  const absl::StatusOr<std::string> got =
-      RunProgram("/bin/sh", {"-c", "cat; echo $0", "name"}, input);
+  const absl::StatusOr<std::string> got = RunForeign(
+      {.path = "/bin/sh", .arguments = {"-c", "cat; echo $0", "name"}, .standard_input = input});
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(*got, input + "name\n");
 }
 
-TEST(RunProgram, OneThatFailsOrIsMissingIsAnInternalError) {
-  EXPECT_THAT(std::string(RunProgram("/bin/sh", {"-c", "exit 7"}, "").status().message()),
-              HasSubstr("exit status 7"));
-  EXPECT_EQ(RunProgram("/nowhere/at-all", {}, "").status().code(), absl::StatusCode::kInternal);
+TEST(RunForeign, OneThatFailsOrIsMissingIsAnInternalError) {
+  EXPECT_THAT(
+      std::string(
+          RunForeign({.path = "/bin/sh", .arguments = {"-c", "exit 7"}}).status().message()),
+      HasSubstr("exit status 7"));
+  EXPECT_EQ(RunForeign({.path = "/nowhere/at-all"}).status().code(), absl::StatusCode::kInternal);
 }
 
 }  // namespace
