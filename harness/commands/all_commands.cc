@@ -10,6 +10,9 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"", MakeReplayCommand()});
   commands.push_back({"", MakeCompareCommand()});
   commands.push_back({"", MakeCountCommand()});
+#if defined(PAGEALLOC_MICRO)
+  commands.push_back({"", MakeMicroCommand()});
+#endif
   commands.push_back({"", MakeListCommand()});
   commands.push_back({"trace", MakeTraceValidateCommand()});
   commands.push_back({"trace", MakeTraceInspectCommand()});
@@ -18,6 +21,7 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"trace", MakeTraceMinimizeCommand()});
   commands.push_back({"trace", MakeTraceRecordCommand()});
   commands.push_back({"", MakeMapCommand()});
+  commands.push_back({"", MakeDoctorCommand()});
   return commands;
 }
 

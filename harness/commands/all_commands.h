@@ -23,6 +23,7 @@ std::unique_ptr<CliCommand> MakeRunCommand();
 std::unique_ptr<CliCommand> MakeReplayCommand();
 std::unique_ptr<CliCommand> MakeCompareCommand();
 std::unique_ptr<CliCommand> MakeCountCommand();
+std::unique_ptr<CliCommand> MakeMicroCommand();  ///< only with PAGEALLOC_MICRO
 std::unique_ptr<CliCommand> MakeTraceValidateCommand();
 std::unique_ptr<CliCommand> MakeTraceInspectCommand();
 std::unique_ptr<CliCommand> MakeTraceConvertCommand();
@@ -31,5 +32,6 @@ std::unique_ptr<CliCommand> MakeTraceMinimizeCommand();
 std::unique_ptr<CliCommand> MakeTraceRecordCommand();
 std::unique_ptr<CliCommand> MakeMapCommand();
 std::unique_ptr<CliCommand> MakeListCommand();
+std::unique_ptr<CliCommand> MakeDoctorCommand();
 
 }  // namespace pagealloc::bench

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "harness/commands/all_commands.h"
+#include "harness/commands/config_file.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/measure/measure.h"
 #include "harness/run/allocators.h"
@@ -39,9 +40,10 @@ class CountCommand final : public CliCommand {
     CLI::App* app = parent.add_subcommand("count", kPurpose);
     AddMeasureFlags(*app, "count", flags_);
     // What is about time, or several times, means nothing here.
-    for (const char* name : {"--reps", "--warmup", "--max-time", "--isolate", "--interleave",
-                             "--timing", "--batch", "--threads", "--percentiles", "--thp",
-                             "--prefault", "--strict-env", "--hist-dir", "--record"}) {
+    for (const char* name :
+         {"--reps", "--warmup", "--max-time", "--isolate", "--interleave", "--timing", "--batch",
+          "--threads", "--rate", "--arrival", "--percentiles", "--thp", "--prefault",
+          "--strict-env", "--hist-dir", "--record"}) {
       app->remove_option(app->get_option(name));
     }
     return app;
@@ -66,6 +68,7 @@ class CountCommand final : public CliCommand {
                                      ": what it does is not done by this program, "
                                      "whose instructions are counted. Use run."));
     }
+    if (flags_.config.print) return PrintConfig(app, options->config);
     options->count = true;
     for (WorkloadRequest& request : options->workloads) {
       if (request.ops > 0) continue;

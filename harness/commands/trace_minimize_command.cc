@@ -217,8 +217,8 @@ class TraceMinimizeCommand final : public CliCommand {
     options_.layout = layouts.front();
     return [options = options_]() -> absl::Status {
       const AllocatorInfo& allocator = AllocatorNamed(options.allocator);
-      for (const auto& why : {WrongLayout(allocator, options.layout),
-                              WhyUnavailable(allocator, options.layout)}) {
+      for (const auto& why :
+           {WrongLayout(allocator, options.layout), WhyUnavailable(allocator, options.layout)}) {
         if (why) return UsageError(*why);
       }
       return MinimizeTrace(options);

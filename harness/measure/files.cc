@@ -149,26 +149,4 @@ void RemovePartial(const ResultsWriter& writer) {
   std::remove(absl::StrCat(writer.environment_path(), ".partial").c_str());
 }
 
-std::vector<std::string> EnvironmentProblems(const Environment& environment) {
-  std::vector<std::string> problems;
-  const std::string& build = environment.build.build_type;
-  if (build != "Release") {
-    problems.push_back(absl::StrCat("this is a ", build,
-                                    " build: its timings say nothing about a Release build."));
-  }
-  if (!environment.governor.empty() && environment.governor != "performance") {
-    problems.push_back(absl::StrCat("the CPU's frequency governor is ", environment.governor,
-                                    ": its speed may change during the run."));
-  }
-  if (environment.clock.source == ClockSource::kClockGettime) {
-    problems.push_back("the CPU's counter cannot be trusted here; clock_gettime is used instead.");
-  }
-  const double load = std::strtod(environment.load_average.c_str(), nullptr);
-  if (load > 0.5 * static_cast<double>(std::max<std::uint64_t>(environment.cores, 1))) {
-    problems.push_back(absl::StrCat("the machine is busy (load average ", environment.load_average,
-                                    " on ", environment.cores, " CPUs)."));
-  }
-  return problems;
-}
-
 }  // namespace pagealloc::bench
