@@ -59,10 +59,14 @@ class CountCommand final : public CliCommand {
           "commit.");
     }
     for (const std::string& name : options->allocators) {
-      if (AllocatorNamed(name).layouts != Layouts::kGo) continue;
+      const AllocatorInfo& allocator = AllocatorNamed(name);
+      const bool elsewhere =
+          allocator.layouts == Layouts::kGo ||
+          (allocator.layouts == Layouts::kNone && allocator.places == Places::kSystem);
+      if (!elsewhere) continue;
       return UsageError(absl::StrCat("-a ", name,
-                                     ": it runs in a program of its own, of which "
-                                     "callgrind sees nothing. Leave it out."));
+                                     ": what it does is not done by this program, "
+                                     "whose instructions are counted. Use run."));
     }
     if (flags_.config.print) return PrintConfig(app, options->config);
     options->count = true;

@@ -20,6 +20,8 @@
 #include "harness/run/cell.h"
 #include "harness/run/heap_state.h"
 #include "harness/run/null_subject.h"
+#include "harness/run/occupancy.h"
+#include "harness/run/place_check.h"
 #include "harness/run/region.h"
 #include "harness/run/region_meter.h"
 #include "harness/run/runner.h"
@@ -203,7 +205,8 @@ class PassCheck {
       : program_(program), verify_(verify), model_(&judgement) {
     if (!verify) return;
     if constexpr (!kPlacesAsModel<S>) {
-      places_.emplace(program.chunk_pages);
+      constexpr bool kRefusesRoom = requires { requires S::kRefusesRoom; };
+      places_.emplace(program.chunk_pages, kRefusesRoom);
     } else if (program.FirstOf({OpKind::kScavenge}) != nullptr) {
       auto judged = Judge(
           program, {.max_ops = judgement.judged, .scavenged_chunk = Geometry<L>::kChunkPages});
@@ -219,7 +222,18 @@ class PassCheck {
     if constexpr (kPlacesAsModel<S>) {
       return runner.Check(begin, end, verify_ ? model_ : nullptr, mismatch);
     } else {
+      runner.set_outcomes(&outcomes_);
       return runner.CheckPlaces(begin, end, places_ ? &*places_ : nullptr, mismatch);
+    }
+  }
+
+  /// Of the whole program, after its last operation; nothing where the places are not known.
+  [[nodiscard]] std::optional<Occupancy> OccupancyAtEnd() const {
+    if constexpr (kPlacesAsModel<S>) {
+      if (!verify_ || model_->judged != program_.ops.size()) return std::nullopt;
+      return OccupancyOf(program_, model_->outcomes);
+    } else {
+      return OccupancyOf(program_, outcomes_);
     }
   }
 
@@ -227,7 +241,7 @@ class PassCheck {
   std::optional<Mismatch> End(S& subject) {
     if (!verify_) return std::nullopt;
     if constexpr (!kPlacesAsModel<S>) {
-      subject.FlushCaches();
+      if constexpr (requires { subject.FlushCaches(); }) subject.FlushCaches();
       return places_->CheckEnd(program_.ops.size(), subject.stats());
     } else {
       if (model_->judged != program_.ops.size()) return std::nullopt;
@@ -241,6 +255,7 @@ class PassCheck {
   const Judgement* model_;
   std::optional<Judgement> of_this_layout_;  ///< what is scavenged depends on it
   std::optional<PlaceCheck> places_;
+  std::vector<Outcome> outcomes_;  ///< of a subject that chooses its places itself
 };
 
 template <Layout L, Subject S>
@@ -274,6 +289,7 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
     result.work->summary_updates -= before->summary_updates;
   }
   result.mismatch = check.End(stage->subject());
+  result.occupancy = check.OccupancyAtEnd();
   result.metadata_bytes = stage->subject().metadata().committed.raw;
   result.result_hash = HashOf(runner);
   return result;
