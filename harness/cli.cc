@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -115,6 +114,7 @@ std::string FirstUnknown(const CLI::App& app, const CLI::App& innermost) {
   for (const CLI::App* at = &innermost; at != nullptr; at = at->get_parent()) {
     // Flags first: behind an unknown flag its value is left over too.
     std::vector<std::string> rest = at->remaining();
+    std::erase(rest, "--");  // the parser knows it, and leaves it over all the same
     std::stable_partition(rest.begin(), rest.end(), [](const std::string& word) {
       return word.size() > 1 && word.front() == '-';
     });
@@ -182,10 +182,9 @@ CLI::App& CommandLine::Group(std::string_view name) {
 absl::Status CommandLine::Parse(const std::vector<std::string>& arguments,
                                 std::optional<std::string>& text) {
   std::string refusal;
-  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   try {
     // CLI11 takes the words in reverse order, without the program's name.
-    app_.parse(std::vector<std::string>(std::reverse_iterator(dashes), arguments.rend() - 1));
+    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
   } catch (const CLI::CallForHelp&) {
     const CLI::App& at = reached();
     text = at.help(at.get_parent() == nullptr ? "" : CommandName(*at.get_parent()));
@@ -206,9 +205,6 @@ absl::Status CommandLine::Parse(const std::vector<std::string>& arguments,
   }
   if (!refusal.empty()) {
     return UsageError(absl::StrCat(refusal, "; see ", CommandName(reached()), " --help."));
-  }
-  if (dashes != arguments.end() && !Parsed().command->TakesProgram()) {
-    return UnknownWord(reached(), *dashes);
   }
   return absl::OkStatus();
 }

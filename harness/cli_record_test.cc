@@ -183,6 +183,14 @@ TEST_F(CliRecord, AProgramThatAllocatesNothingGivesAnEmptyTrace) {
   EXPECT_EQ(Bench({"trace", "validate", "out.pagetrace"}).exit_status, 0);
 }
 
+// The words behind -- are the program's, whatever they mean to us.
+TEST_F(CliRecord, TheProgramGetsItsWordsAsTheyAre) {
+  const Ended ended =
+      Record({"printf", "<%s>", "-o", "--force", "", "--", "trace", "--help", "a b"});
+  EXPECT_EQ(ended.exit_status, 0) << ended.err;
+  EXPECT_EQ(ended.out, "<-o><--force><><--><trace><--help><a b>");
+}
+
 TEST_F(CliRecord, ItsStreamsAreOurs) {
   CallOptions options;
   options.standard_input = "from the test\n";
@@ -203,6 +211,7 @@ TEST_F(CliRecord, WordsThatMakeNoSenseAreRefused) {
   EXPECT_EQ(Bench({"trace", "record", "-o", "x.pagetrace", "--"}).exit_status, 2);
   EXPECT_EQ(Bench({"trace", "record", "--", "true"}).exit_status, 2);
   EXPECT_THAT(Bench({"trace", "record", "-o", "x.pagetrace", "true"}).err, HasSubstr("after --"));
+  EXPECT_THAT(Bench({"trace", "record", "-o", "", "--", "true"}).err, HasSubstr("--out"));
   const Ended absent = Record({"absent-program"});
   EXPECT_EQ(absent.exit_status, 2);
   EXPECT_THAT(absent.err, HasSubstr("cannot start absent-program: No such file"));

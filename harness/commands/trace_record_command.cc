@@ -20,7 +20,6 @@
 #include "absl/strings/str_join.h"
 #include "harness/base/temporary_folder.h"
 #include "harness/commands/all_commands.h"
-#include "harness/commands/measure_flags.h"
 #include "harness/commands/output_file.h"
 #include "harness/commands/trace_files.h"
 #include "harness/recorder/raw_events.h"
@@ -229,23 +228,24 @@ class TraceRecordCommand final : public CliCommand {
     return app;
   }
 
-  absl::StatusOr<Task> Resolve(const CLI::App& app,
+  absl::StatusOr<Task> Resolve(const CLI::App& /*app*/,
                                const std::vector<std::string>& arguments) override {
     const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    if (!words_.empty() || arguments.end() - dashes < 2) {
+    if (arguments.end() - dashes < 2) {
       return UsageError(
           "trace record takes the program and its arguments after --: trace record -o FILE -- "
           "PROGRAM ARGUMENT...");
     }
-    if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
+    // Of the program's own words one may be empty.
+    if (options_.output.out.empty()) {
+      return UsageError("--out: the value is empty. Give the name of a file.");
+    }
     options_.words.assign(dashes + 1, arguments.end());
     return [options = options_] { return Record(options); };
   }
 
-  [[nodiscard]] bool TakesProgram() const override { return true; }
-
  private:
-  std::vector<std::string> words_;  ///< of a program that stands before --, or without one
+  std::vector<std::string> words_;  ///< as the parser sees them; argv has them too
   RecordOptions options_;
 };
 
