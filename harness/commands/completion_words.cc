@@ -1,5 +1,7 @@
 #include "harness/commands/completion_words.h"
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -72,8 +74,9 @@ Value WordsFor(std::string_view flag, std::string_view command) {
   if (flag == "color") return {ValueKind::kWord, NamesOf(kColor)};
   if (flag == "format" && command == "map") return {ValueKind::kWord, {"text", "svg"}};
   if (flag == "format") {
-    const bool of_rows =
-        command == "run" || command == "replay" || command == "count" || command == "compare";
+    constexpr std::array<std::string_view, 6> kOfRows{"run",     "replay", "count",
+                                                      "compare", "ab",     "micro"};
+    const bool of_rows = std::find(kOfRows.begin(), kOfRows.end(), command) != kOfRows.end();
     return {ValueKind::kWord, of_rows ? NamesOf(kFormat) : NamesOf(kTableOrJson)};
   }
   if (flag == "by") return {ValueKind::kWord, Texts(SplitColumns())};

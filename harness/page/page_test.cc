@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 CellColumns SomeCell(const std::string& workload = "churn") {
   CellColumns cell;
@@ -116,10 +117,21 @@ TEST(MakePage, NothingInAFileIsMarkup) {
   EXPECT_THAT(page, Not(HasSubstr("<script")));
 }
 
+TEST(MakePage, AnEnvironmentFileThatIsNoneDoesNoHarm) {
+  for (const std::string& environment :
+       {std::string("[1]"), std::string("{\"a\""),
+        std::string(R"({"arguments": 7, "config": "x"})"),
+        "{\"a\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}"}) {
+    PageInput input = Compared();
+    input.files[0].environment = environment;
+    EXPECT_THAT(MakePage(input), HasSubstr("id=\"numbers\""));
+  }
+}
+
 TEST(MakePage, IsNeverTooLarge) {
   PageInput input = Compared();
   for (PageFile& file : input.files) {
-    for (int i = 0; i < 3'000; ++i) AddCell(file, SomeCell("w" + std::to_string(i)), 100);
+    for (int i = 0; i < 600; ++i) AddCell(file, SomeCell("w" + std::to_string(i)), 100);
   }
   const std::string page = MakePage(input);
   EXPECT_LE(page.size(), kMostPageBytes);
@@ -143,6 +155,16 @@ TEST(CommandFor, HowItWasRunIsNoParameter) {
   cell.params = "arrival=poisson;rate=1000";
   EXPECT_THAT(CommandFor(cell, file), HasSubstr("--arrival poisson --rate 1000 -a radix"));
   EXPECT_THAT(CommandFor(cell, file), Not(HasSubstr("--timing")));
+}
+
+TEST(CommandFor, EachSuiteHasItsCommand) {
+  PageFile file = SomeFile("a.csv", 1);
+  CellColumns cell = SomeCell();
+  cell.suite = "count";
+  EXPECT_THAT(CommandFor(cell, file), StartsWith("pagealloc-bench count -w churn -p occupancy=50"));
+  cell.suite = "micro";
+  file.environment = R"({"config": {"reps": "5", "min-time": "10ms"}})";
+  EXPECT_EQ(CommandFor(cell, file), "pagealloc-bench micro --reps 5 --min-time 10ms");
 }
 
 TEST(CommandFor, ATraceIsFoundAmongTheArguments) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "harness/base/parse_units.h"
+#include "harness/page/environment_json.h"
+#include "harness/page/html.h"
 #include "nlohmann/json.hpp"
 
 namespace pagealloc::bench {
@@ -74,14 +76,25 @@ std::string ShellWord(std::string_view word) {
 }
 
 std::string CommandFor(const CellColumns& columns, const PageFile& file) {
-  Json environment = Json::parse(file.environment, nullptr, false);
-  if (!environment.is_object()) environment = Json::object();
+  const Json environment = EnvironmentJson(file.environment);
   std::string command = "pagealloc-bench " + ShellWord(columns.suite);
   const auto add = [&command](const std::string& flag, std::string_view value) {
     command.append(" ").append(flag).append(" ").append(ShellWord(value));
   };
+  const Json config = environment.value("config", Json::object());
+  const auto used = [&config](const char* key) {
+    return config.is_object() && config.contains(key) && config[key].is_string()
+               ? config[key].get<std::string>()
+               : std::string();
+  };
+  if (columns.suite == "micro") {  // whose rows are not apart in their columns
+    for (const char* flag : {"reps", "min-time"}) {
+      if (!used(flag).empty()) add(Joined("--", flag), used(flag));
+    }
+    return command;
+  }
   const bool generated = columns.seed.has_value();
-  if (columns.suite == "run") {
+  if (columns.suite == "run" || columns.suite == "count") {
     add(generated ? "-w" : "-t",
         generated ? columns.workload : TracePath(columns.workload, environment));
   } else if (columns.suite == "replay") {
@@ -102,12 +115,6 @@ std::string CommandFor(const CellColumns& columns, const PageFile& file) {
     if (const std::uint64_t ops = OpsOf(columns, file); ops > 0) add("--ops", std::to_string(ops));
     add("--seed", std::to_string(*columns.seed));
   }
-  const Json config = environment.value("config", Json::object());
-  const auto used = [&config](const char* key) {
-    return config.is_object() && config.contains(key) && config[key].is_string()
-               ? config[key].get<std::string>()
-               : std::string();
-  };
   constexpr std::array<std::pair<const char*, const char*>, 9> kDefaults{
       {{"memory", "commit"},
        {"place", "auto"},
@@ -123,10 +130,10 @@ std::string CommandFor(const CellColumns& columns, const PageFile& file) {
     const bool implied =
         value == "response" ||
         (std::string_view(key) == "timing" && columns.params.find("threads=") != std::string::npos);
-    if (!value.empty() && value != usual && !implied) add(std::string("--") + key, value);
+    if (!value.empty() && value != usual && !implied) add(Joined("--", key), value);
   }
   for (const char* key : {"smoke", "prefault"}) {
-    if (used(key) == "true") command += std::string(" --") + key;
+    if (used(key) == "true") command += Joined(" --", key);
   }
   if (used("verify") == "false") command += " --no-verify";
   return command;

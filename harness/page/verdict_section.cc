@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "harness/page/environment_json.h"
 #include "harness/page/html.h"
 #include "harness/page/sections.h"
 #include "nlohmann/json.hpp"
@@ -120,8 +121,8 @@ std::string EnvironmentSection(const PageContent& content) {
   std::map<std::string, bool> differs;
   std::string lacking;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    const Json json = Json::parse(files[i].environment, nullptr, false);
-    if (!json.is_object()) {
+    const Json json = EnvironmentJson(files[i].environment);
+    if (json.empty()) {
       lacking += Element("p", "class=\"note\"",
                          "There is no environment file beside " + Escaped(files[i].name) + ".");
     } else {
