@@ -18,6 +18,7 @@
 #include "harness/measure/files.h"
 #include "harness/micro/micro_child.h"
 #include "harness/report/aggregate.h"
+#include "harness/report/machine_check.h"
 #include "harness/report/results_writer.h"
 #include "harness/report/statistics.h"
 #include "harness/run/console.h"

@@ -21,7 +21,7 @@ constexpr std::array kMetrics{
     MetricInfo{"response_ns", "ns", "lower", "p50", Aggregate::kPooled,
                "time from when an operation should have started until it was done (--rate)"},
     MetricInfo{"null_op_ns", "ns", "info", "p50", Aggregate::kPooled,
-               "what service_ns reads when there is no operation"},
+               "what service_ns or response_ns reads when there is no operation"},
     MetricInfo{"instructions", "count/op", "exact", "value", Aggregate::kExact,
                "instructions of one operation, from callgrind"},
     MetricInfo{"words_scanned", "count", "exact", "value", Aggregate::kExact,
@@ -42,7 +42,8 @@ constexpr std::array kMetrics{
     MetricInfo{"minor_faults", "count", "lower", "value", Aggregate::kMedian,
                "page faults in the timed region that needed no disk"},
     MetricInfo{"ops_per_s", "1/s", "higher", "value", Aggregate::kFastestQuarter,
-               "operations in one second of the timed region, overhead subtracted"},
+               "operations in one second of the timed region, overhead subtracted; at a rate those "
+               "achieved"},
 };
 
 std::string Timestamp(std::uint64_t ns_since_1970, const char* format) {
