@@ -60,13 +60,16 @@ class CountCommand final : public CliCommand {
     }
     for (const std::string& name : options->allocators) {
       const AllocatorInfo& allocator = AllocatorNamed(name);
-      const bool elsewhere =
-          allocator.layouts == Layouts::kGo ||
-          (allocator.layouts == Layouts::kNone && allocator.places == Places::kSystem);
-      if (!elsewhere) continue;
-      return UsageError(absl::StrCat("-a ", name,
-                                     ": what it does is not done by this program, "
-                                     "whose instructions are counted. Use run."));
+      if (allocator.layouts == Layouts::kGo) {
+        return UsageError(absl::StrCat("-a ", name,
+                                       ": it runs in a program of its own, of which "
+                                       "callgrind sees nothing. Leave it out."));
+      }
+      if (allocator.layouts == Layouts::kNone && allocator.places == Places::kSystem) {
+        return UsageError(absl::StrCat("-a ", name,
+                                       ": the code of a library or of the kernel does the work, "
+                                       "and is not counted. Leave it out."));
+      }
     }
     if (flags_.config.print) return PrintConfig(app, options->config);
     options->count = true;

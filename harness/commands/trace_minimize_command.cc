@@ -219,14 +219,7 @@ class TraceMinimizeCommand final : public CliCommand {
     if (!resolver.status().ok()) return resolver.status();
     options_.allocator = allocators.front();
     options_.layout = layouts.front();
-    return [options = options_]() -> absl::Status {
-      const AllocatorInfo& allocator = AllocatorNamed(options.allocator);
-      for (const auto& why :
-           {WrongLayout(allocator, options.layout), WhyUnavailable(allocator, options.layout)}) {
-        if (why) return UsageError(*why);
-      }
-      return MinimizeTrace(options);
-    };
+    return [options = options_] { return MinimizeTrace(options); };
   }
 
  private:

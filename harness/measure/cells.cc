@@ -119,8 +119,8 @@ absl::StatusOr<std::vector<const AllocatorInfo*>> AllocatorsFor(const MeasureOpt
   for (const std::string& name : options.allocators) {
     const AllocatorInfo& allocator = AllocatorNamed(name);
     if (const std::optional<std::string> why = MisfitForAllocator(allocator, source)) {
-      if (!source.workload) return UsageError(absl::StrReplaceAll(*why, {{"$NAME", name}}));
-      left_out[*why].push_back(name);
+      if (!source.workload) return UsageError(*why);
+      left_out[absl::StrReplaceAll(*why, {{absl::StrCat("-a ", name), "-a $"}})].push_back(name);
       continue;
     }
     if (allocator.places != Places::kModel) {
@@ -132,7 +132,7 @@ absl::StatusOr<std::vector<const AllocatorInfo*>> AllocatorsFor(const MeasureOpt
   for (const auto& [why, names] : left_out) {
     const std::string listed = absl::StrJoin(names, ",");
     console.Note(absl::StrCat("note: skipped on ", listed, ": ",
-                              absl::StrReplaceAll(why, {{"$NAME", listed}})));
+                              absl::StrReplaceAll(why, {{"-a $", "-a " + listed}})));
   }
   return able;
 }

@@ -12,17 +12,20 @@
 namespace pagealloc::bench {
 namespace {
 
-std::optional<std::string> MisfitForGo(const Source& source) {
+std::optional<std::string> MisfitForGo(const AllocatorInfo& allocator, const Source& source) {
   const Op* const op = source.program.FirstOf({OpKind::kScavenge, OpKind::kNextGeneration});
   if (op == nullptr) return std::nullopt;
-  return RenderProblem(source.program.PositionOf(*op),
-                       "-a $NAME does not scavenge: each version of Go does it in another way",
-                       "Choose -a radix, or a program without 's' and 'n'.");
+  return RenderProblem(
+      source.program.PositionOf(*op),
+      absl::StrCat("-a ", std::string(allocator.name),
+                   " does not scavenge: each version of Go does it in another way"),
+      "Choose -a radix, or a program without 's' and 'n'.");
 }
 
 std::optional<std::string> MisfitForOwnPlaces(const AllocatorInfo& allocator,
                                               const Source& source) {
   const Program& program = source.program;
+  const std::string name = absl::StrCat("-a ", std::string(allocator.name));
   for (std::size_t i = 0; i < program.ops.size(); ++i) {
     const OpKind kind = program.ops[i].kind;
     // In a workload's set-up it says how large the heap may become.
@@ -34,8 +37,8 @@ std::optional<std::string> MisfitForOwnPlaces(const AllocatorInfo& allocator,
       continue;
     }
     return RenderProblem(program.PositionOf(program.ops[i]),
-                         grows ? "-a $NAME grows by itself, where the operating system has room"
-                               : "-a $NAME decides where runs lie, and only allocates and frees",
+                         grows ? name + " grows by itself, where the operating system has room"
+                               : name + " decides where runs lie, and only allocates and frees",
                          "Choose -a radix, or a program of allocations and frees.");
   }
   return std::nullopt;
@@ -118,7 +121,7 @@ std::optional<std::string> WrongLayout(const AllocatorInfo& allocator, std::stri
 
 std::optional<std::string> MisfitForAllocator(const AllocatorInfo& allocator,
                                               const Source& source) {
-  if (allocator.layouts == Layouts::kGo) return MisfitForGo(source);
+  if (allocator.layouts == Layouts::kGo) return MisfitForGo(allocator, source);
   if (allocator.places != Places::kModel) return MisfitForOwnPlaces(allocator, source);
   return std::nullopt;
 }

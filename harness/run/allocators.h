@@ -49,8 +49,7 @@ std::optional<std::string> WrongLayout(const AllocatorInfo& allocator, std::stri
 
 /// Whether an allocator can run a program.
 ///
-/// @return  the first record that it cannot run, as it is printed but for $NAME, which stands for
-///          the allocator's name; nullopt if there is none.
+/// @return  the first record that it cannot run, as it is printed; nullopt if there is none.
 std::optional<std::string> MisfitForAllocator(const AllocatorInfo& allocator, const Source& source);
 
 }  // namespace pagealloc::bench
