@@ -37,9 +37,10 @@ class CountCommand final : public CliCommand {
     CLI::App* app = parent.add_subcommand("count", kPurpose);
     AddMeasureFlags(*app, "count", flags_);
     // What is about time, or several times, means nothing here.
-    for (const char* name : {"--reps", "--warmup", "--max-time", "--isolate", "--interleave",
-                             "--timing", "--batch", "--threads", "--percentiles", "--thp",
-                             "--prefault", "--strict-env", "--hist-dir", "--record"}) {
+    for (const char* name :
+         {"--reps", "--warmup", "--max-time", "--isolate", "--interleave", "--timing", "--batch",
+          "--threads", "--percentiles", "--thp", "--prefault", "--slowdown", "--strict-env",
+          "--hist-dir", "--record"}) {
       app->remove_option(app->get_option(name));
     }
     return app;

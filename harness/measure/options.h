@@ -44,6 +44,7 @@ struct MeasureOptions {
   bool time_ops = true;
   std::optional<std::uint64_t> batch;  ///< nullopt: auto
   std::vector<double> percentiles;
+  unsigned slowdown_percent = 0;  ///< for tests: see CellOptions
   // Machine.
   std::optional<unsigned> cpu;
   HugePageMode huge_pages = HugePageMode::kNever;

@@ -67,6 +67,7 @@ void WriteOptions(WireWriter& out, const CellOptions& options) {
   out.Number("time_batches", options.time_batches ? 1 : 0);
   out.Number("time_ops", options.time_ops ? 1 : 0);
   out.Number("batch", options.batch);
+  out.Number("slowdown_percent", options.slowdown_percent);
   out.Number("batches_by_kind", options.batches_by_kind ? 1 : 0);
   out.Number("heap_pages", options.heap_pages.raw);
   out.Number("clock", static_cast<std::uint64_t>(options.clock.source));
@@ -91,6 +92,8 @@ CellOptions ReadOptions(WireReader& in) {
   options.time_ops = in.Flag("time_ops");
   options.batch = in.Number("batch");
   if (options.batch == 0) in.Refuse("batch", "0 operations");
+  options.slowdown_percent =
+      static_cast<unsigned>(in.Below("slowdown_percent", kMostSlowdownPercent + 1));
   options.batches_by_kind = in.Flag("batches_by_kind");
   options.heap_pages = PageCount{in.Number("heap_pages")};
   options.clock.source = ReadEnum(in, "clock", ClockSource::kCntvct);

@@ -81,6 +81,7 @@ absl::Status TimeBatchPass(const CellOptions& options, const Program& program, H
     if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
     RegionMeter meter;
     runner.set_meter(&meter);
+    runner.set_slowdown(options.slowdown_percent);
     if (!runner.TimeBatches(clock, batches)) return RefusedMemory(options, runner.failure());
     result.batch_costs = meter.Stop();
     result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
