@@ -9,6 +9,7 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"", MakeRunCommand()});
   commands.push_back({"", MakeReplayCommand()});
   commands.push_back({"", MakeCompareCommand()});
+  commands.push_back({"", MakeAbCommand()});
   commands.push_back({"", MakeCountCommand()});
   commands.push_back({"", MakeListCommand()});
   commands.push_back({"trace", MakeTraceValidateCommand()});
