@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/files/write_file.h"
 #include "harness/program_under_test.h"
 #include "harness/trace/trace_file.h"
 
@@ -34,7 +35,7 @@ TEST_F(CliReplay, ReplayChecksTimesAndPrintsATable) {
 
 TEST_F(CliReplay, ReplayReadsStandardInputAndCompressedFiles) {
   WriteFile("small.pagetrace", kSmallTrace);
-  ASSERT_TRUE(WriteTraceFile(Path("small.pagetrace.zst"), kSmallTrace).ok());
+  ASSERT_TRUE(WriteTextFile(Path("small.pagetrace.zst"), kSmallTrace).ok());
   const Words common{"--timing", "none", "--format", "csv"};
   std::set<std::string> hashes;
   for (const char* source : {"small.pagetrace", "small.pagetrace.zst", "-"}) {

@@ -169,7 +169,7 @@ class AbCommand final : public CliCommand {
     }
     // Nothing else is gated, and it takes half the time.
     const bool has_timing = std::any_of(all.begin(), all.end(), [](const std::string& word) {
-      return word.starts_with("--timing");
+      return word.starts_with("--timing") || word.starts_with("--rate");
     });
     if (!has_timing) {
       options.arguments.emplace_back("--timing");

@@ -37,6 +37,9 @@ class CliCommand {
   /// @param arguments  argv, for the environment file.
   virtual absl::StatusOr<Task> Resolve(const CLI::App& app,
                                        const std::vector<std::string>& arguments) = 0;
+
+  /// Whether the words after `--` are another program's command line. The parser does not see them.
+  [[nodiscard]] virtual bool TakesProgram() const { return false; }
 };
 
 }  // namespace pagealloc::bench

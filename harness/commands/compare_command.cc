@@ -39,9 +39,8 @@ struct CompareJob {
   std::string by;    ///< empty: files are compared
   std::string base;  ///< with `by`; empty: the first value
   bool allow_partial = false;
-  bool force = false;
   bool quiet = false;
-  std::string out;
+  OutputFlags output;
 };
 
 /// What is compared: the first with each of the others.
@@ -75,7 +74,7 @@ absl::StatusOr<std::vector<FilePart>> LoadParts(const CompareJob& job) {
 }
 
 absl::Status RunCompare(CompareJob job) {
-  if (absl::Status status = MayWriteOutput(job.out, job.force); !status.ok()) return status;
+  if (absl::Status status = MayWriteOutput(job.output); !status.ok()) return status;
   const absl::StatusOr<std::vector<FilePart>> parts = LoadParts(job);
   if (!parts.ok()) return parts.status();
   const Console console(job.quiet ? Loudness::kErrorsOnly : Loudness::kNormal);
@@ -91,7 +90,7 @@ absl::Status RunCompare(CompareJob job) {
   }
   const Gate gate = WorstGate(comparisons, job.choices.gate);
   const absl::Status written =
-      WriteOutput(job.out, job.force, RenderComparisons(comparisons, gate, job.choices.view));
+      WriteOutput(job.output, RenderComparisons(comparisons, gate, job.choices.view));
   if (!written.ok()) return written;
   return GateStatus(comparisons, job.choices.gate);
 }
@@ -112,10 +111,7 @@ class CompareCommand final : public CliCommand {
     app->add_flag("--allow-partial", allow_partial_, "read what an interrupted run left")
         ->group("What");
     AddComparisonFlags(*app, flags_, "exact; with --by allocator or layout none");
-    app->add_option("-o,--out", out_, "write to this file, not to standard output")
-        ->type_name("FILE")
-        ->group("Output");
-    app->add_flag("--force", force_, "replace the file if it exists")->group("Output");
+    AddOutputFlags(*app, output_);
     return app;
   }
 
@@ -125,8 +121,8 @@ class CompareCommand final : public CliCommand {
     absl::StatusOr<ComparisonChoices> choices =
         ResolveComparisonFlags(flags_, IsSubject(by_) ? std::set<std::string>{} : ExactMetrics());
     if (!choices.ok()) return choices.status();
-    const CompareJob job{*std::move(choices), files_, by_,          base_,
-                         allow_partial_,      force_, flags_.quiet, out_};
+    const CompareJob job{*std::move(choices), files_,       by_,    base_,
+                         allow_partial_,      flags_.quiet, output_};
     return [job] { return RunCompare(job); };
   }
 
@@ -153,9 +149,9 @@ class CompareCommand final : public CliCommand {
   }
 
   std::vector<std::string> files_;
-  std::string by_, base_, out_;
+  std::string by_, base_;
+  OutputFlags output_;
   bool allow_partial_ = false;
-  bool force_ = false;
   ComparisonFlags flags_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "harness/commands/all_commands.h"
+#include "harness/commands/config_file.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/measure/measure.h"
 #include "harness/run/status_codes.h"
@@ -39,8 +40,8 @@ class CountCommand final : public CliCommand {
     // What is about time, or several times, means nothing here.
     for (const char* name :
          {"--reps", "--warmup", "--max-time", "--isolate", "--interleave", "--timing", "--batch",
-          "--threads", "--percentiles", "--thp", "--prefault", "--slowdown", "--strict-env",
-          "--hist-dir", "--record"}) {
+          "--threads", "--rate", "--arrival", "--percentiles", "--thp", "--prefault", "--slowdown",
+          "--strict-env", "--hist-dir", "--record"}) {
       app->remove_option(app->get_option(name));
     }
     return app;
@@ -55,6 +56,7 @@ class CountCommand final : public CliCommand {
           "--memory: what touch writes is not the allocator's work. Give simulate, reserve or "
           "commit.");
     }
+    if (flags_.config.print) return PrintConfig(app, options->config);
     options->count = true;
     for (WorkloadRequest& request : options->workloads) {
       if (request.ops > 0) continue;

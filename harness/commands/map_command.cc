@@ -37,8 +37,7 @@ struct MapOptions {
   bool svg = false;
   std::uint64_t columns = 0;
   std::uint64_t rows = 0;
-  std::string out;  ///< empty: standard output
-  bool force = false;
+  OutputFlags output;
 };
 
 /// The words as they were given, or the defaults.
@@ -46,9 +45,9 @@ struct MapFlags {
   MapFlags() { workload.workloads.clear(); }
 
   MeasureFlags workload;  ///< of these those that describe a workload; none unless named
-  std::string trace, out, columns, rows;
-  std::string format;  ///< empty: by the name of `out`
-  bool force = false;
+  std::string trace, columns, rows;
+  std::string format;  ///< empty: by the name of the file
+  OutputFlags output;
 };
 
 // What fits a terminal, and what a picture of readable cells holds.
@@ -71,7 +70,7 @@ absl::StatusOr<std::uint64_t> Cells(std::string_view flag, const std::string& te
 }
 
 absl::StatusOr<bool> IsSvg(const MapFlags& flags) {
-  if (flags.format.empty()) return flags.out.ends_with(".svg");
+  if (flags.format.empty()) return flags.output.out.ends_with(".svg");
   if (flags.format == "svg") return true;
   if (flags.format == "text") return false;
   constexpr std::string_view kFormats[] = {"text", "svg"};  // NOLINT(*-avoid-c-arrays)
@@ -101,8 +100,7 @@ void AddMapFlags(CLI::App& app, MapFlags& flags) {
   text("--columns", flags.columns, "moments, from left to right [100; svg: 220]", "Output", "N");
   text("--rows", flags.rows, "cells, upwards [32; svg: 105]", "Output", "N");
   text("--format", flags.format, "text or svg [by the name of -o; text]", "Output", "FORMAT");
-  text("-o,--out", flags.out, "write to this file, not to standard output", "Output", "FILE");
-  app.add_flag("--force", flags.force, "replace the file if it exists")->group("Output");
+  AddOutputFlags(app, flags.output);
 }
 
 absl::StatusOr<MapOptions> ResolveMapFlags(const CLI::App& app, const MapFlags& flags) {
@@ -132,8 +130,7 @@ absl::StatusOr<MapOptions> ResolveMapFlags(const CLI::App& app, const MapFlags& 
   const auto rows = Cells("--rows", flags.rows, *svg ? kSvgRows : kTextRows);
   if (!rows.ok()) return rows.status();
   options.rows = *rows;
-  options.out = flags.out;
-  options.force = flags.force;
+  options.output = flags.output;
   return options;
 }
 
@@ -151,11 +148,11 @@ absl::StatusOr<Program> LoadProgram(const MapOptions& options) {
 }
 
 absl::Status DrawMap(const MapOptions& options) {
-  if (absl::Status status = MayWriteOutput(options.out, options.force); !status.ok()) return status;
+  if (absl::Status status = MayWriteOutput(options.output); !status.ok()) return status;
   const absl::StatusOr<Program> program = LoadProgram(options);
   if (!program.ok()) return program.status();
   const HeapMap map = MakeHeapMap(*program, options.columns, options.rows);
-  return WriteOutput(options.out, options.force, options.svg ? HeapMapSvg(map) : HeapMapText(map));
+  return WriteOutput(options.output, options.svg ? HeapMapSvg(map) : HeapMapText(map));
 }
 
 class MapCommand final : public CliCommand {

@@ -40,6 +40,8 @@ constexpr std::array<Choice<std::pair<bool, bool>>, 4> kTiming{{{"batch", {true,
                                                                 {"op", {false, true}},
                                                                 {"both", {true, true}},
                                                                 {"none", {false, false}}}};
+constexpr std::array<Choice<Arrival>, 2> kArrival{
+    {{"fixed", Arrival::kFixed}, {"poisson", Arrival::kPoisson}}};
 constexpr std::array<Choice<HugePageMode>, 3> kThp{{{"inherit", HugePageMode::kInherit},
                                                     {"never", HugePageMode::kNever},
                                                     {"always", HugePageMode::kAlways}}};
@@ -57,6 +59,7 @@ constexpr std::array<Choice<Color>, 3> kColor{
 
 constexpr std::uint64_t kMostRepetitions = 100'000;
 constexpr std::uint64_t kMostThreads = 256;
+constexpr std::uint64_t kHighestRate = 1'000'000'000;            // no clock is read more often
 constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 31;  // no program has more operations
 
 void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64_t seed,
@@ -146,6 +149,39 @@ void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags&
   options.cpu.reset();
 }
 
+// What --rate means for the other flags.
+void ResolveOpenLoop(Resolver& resolver, const CLI::App& app, const MeasureFlags& flags,
+                     MeasureOptions& options) {
+  Arrival arrival{};
+  resolver.Pick("--arrival", flags.arrival, kArrival, arrival);
+  if (flags.rate.empty()) {
+    if (Given(app, "--arrival")) {
+      resolver.Refuse("--arrival", "it says how operations come at a rate. Give --rate too.");
+    }
+    return;
+  }
+  std::uint64_t rate = 0;
+  resolver.Number("--rate", flags.rate, 1, rate, kHighestRate);
+  for (const std::string flag : {"--timing", "--batch", "--hist-dir"}) {
+    if (!Given(app, flag)) continue;
+    resolver.Refuse(flag,
+                    "at a --rate response times are measured and nothing else, since figures of "
+                    "open and closed loops do not mix. Leave one of the two flags out.");
+  }
+  if (options.threads > 1) {
+    resolver.Refuse("--rate", "operations come to one thread. Leave --threads out.");
+  }
+  for (const std::string& name : options.allocators) {
+    if (AllocatorNamed(name).layouts != Layouts::kGo) continue;
+    resolver.Refuse("--rate", absl::StrCat("'", name,
+                                           "' runs in a program of its own, which knows "
+                                           "closed loops only. Leave it out."));
+  }
+  options.time_batches = false;
+  options.time_ops = false;
+  options.open_loop = OpenLoop{static_cast<double>(rate), arrival, options.seed};
+}
+
 template <class Value, std::size_t kCount>
 std::string NameOf(const std::array<Choice<Value>, kCount>& choices, Value value) {
   for (const auto& [name, choice] : choices) {
@@ -160,6 +196,8 @@ void ResolveSlowdown(Resolver& resolver, const MeasureFlags& flags, MeasureOptio
   resolver.Number("--slowdown", flags.slowdown, 0, percent, kMostSlowdownPercent);
   options.slowdown_percent = static_cast<unsigned>(percent);
   if (percent == 0) return;
+  if (options.open_loop)
+    resolver.Refuse("--slowdown", "it slows batches down, which --rate has none of.");
   for (const std::string& name : options.allocators) {
     if (name != "go" && AllocatorNamed(name).places != Places::kSystem) continue;
     resolver.Refuse("--slowdown", absl::StrCat("it has no effect on -a ", name, "."));
@@ -173,12 +211,14 @@ KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_lnames().empty()) continue;  // TRACE: it stands in the arguments
     const std::string& name = option->get_lnames().front();
-    if (name == "help" || (name == "slowdown" && options.slowdown_percent == 0)) continue;
+    if (name == "help" || name == "print-config") continue;
+    if (name == "slowdown" && options.slowdown_percent == 0) continue;
     std::string value =
         option->count() > 0 ? absl::StrJoin(option->results(), ",") : option->get_default_str();
     const bool is_flag = option->get_expected_max() == 0;
     if (is_flag && option->count() == 0) value = name == "verify" ? "true" : "false";
     if (name == "timing" && options.time_batches && !options.time_ops) value = "batch";
+    if (name == "timing" && options.open_loop) value = "response";
     if (name == "seed") value = std::to_string(options.seed);
     if (name == "memory") value = NameOf(kMemory, options.memory);
     config.emplace_back(name, value);
@@ -251,6 +291,10 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   text("--threads", flags.threads,
        "threads at work on one heap (-a heap), each with the program of a seed of its own", "Time",
        "N");
+  text("--rate", flags.rate,
+       "open loop: start operations at this rate, and time from when each should have started",
+       "Time", "OPS/S");
+  text("--arrival", flags.arrival, "of operations at a rate: fixed or poisson", "Time", "MODE");
   text("--percentiles", flags.percentiles, "of operations timed one by one", "Time", "LIST");
 
   // Not for users: it makes an allocator look slower, so that tests see whether `ab` notices.
@@ -277,6 +321,7 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   text("--progress", flags.progress, "auto, always, never or plain", "Output", "MODE");
   text("--color", flags.color, "auto, always or never", "Output", "WHEN");
   flag("--dry-run", flags.dry_run, "say what would run, and run nothing", "Output");
+  AddConfigFlags(app, flags.config);
 }
 
 absl::Status RefuseEmptyWords(const CLI::App& app) {
@@ -353,6 +398,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Cpu("--cpu", flags.cpu, options.cpu);
   ResolveMemory(resolver, app, options);
   ResolveThreads(resolver, app, flags, options);
+  ResolveOpenLoop(resolver, app, flags, options);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);
   options.prefault = flags.prefault;
   if (flags.prefault && options.memory != HeapMemory::kCommit &&
@@ -367,7 +413,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   options.force = flags.force;
   resolver.Pick("--format", flags.format, kFormat, options.format);
   options.hist_dir = flags.hist_dir;
-  if (!flags.hist_dir.empty() && !options.time_ops) {
+  if (!flags.hist_dir.empty() && !options.time_ops && !options.open_loop) {
     resolver.Refuse("--hist-dir", "there are histograms only with --timing op or both.");
   }
   options.record = flags.record;

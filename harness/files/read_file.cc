@@ -82,4 +82,14 @@ std::optional<std::string> Decompress(const std::string& bytes, std::size_t most
   return std::nullopt;
 }
 
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, std::size_t most) {
+  absl::StatusOr<std::string> bytes = ReadBytes(path, most);
+  if (!bytes.ok() || !path.ends_with(".zst")) return bytes;
+  std::string text;
+  if (const std::optional<std::string> damage = Decompress(*bytes, most, text)) {
+    return absl::DataLossError(absl::StrCat("the file does not decompress: ", *damage));
+  }
+  return text;
+}
+
 }  // namespace pagealloc::bench

@@ -22,4 +22,10 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path, std::size_t most)
 std::optional<std::string> Decompress(const std::string& bytes, std::size_t most,
                                       std::string& text);
 
+/// A file's text: all bytes, decompressed if the name ends in ".zst". "-" is standard input, never
+/// compressed.
+///
+/// @return  a Status as above; DataLoss, with a whole clause, for data that does not decompress.
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, std::size_t most);
+
 }  // namespace pagealloc::bench

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "harness/report/results_csv.h"
 #include "harness/run/allocators.h"
 #include "harness/run/status_codes.h"
 
@@ -60,6 +61,10 @@ absl::Status AddSource(const MeasureOptions& options, const Console& console, So
     NoteExpectations(console, source, "with --cache per-cpu: the caches decide where runs lie");
     params["cache"] = "per-cpu";
   }
+  if (options.open_loop) {
+    params["rate"] = ShortestNumber(options.open_loop->ops_per_s);
+    params["arrival"] = ArrivalName(options.open_loop->arrival);
+  }
   if (options.threads > 1) params["threads"] = absl::StrCat(options.threads);
   source.columns.params = ParamText(params);
   all.sources.push_back(std::move(source));
@@ -80,6 +85,7 @@ CellOptions OptionsOfCell(const MeasureOptions& options, const Clock& clock, con
   cell.cpu = options.cpu;
   cell.time_batches = options.time_batches;
   cell.time_ops = options.time_ops;
+  cell.open_loop = options.open_loop;
   // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
   cell.batch = options.batch.value_or(clock.BatchFor(2));
   cell.batches_by_kind = source.kind_block >= clock.BatchFor(2);
@@ -234,7 +240,7 @@ absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& cloc
         "nothing is left to run: no allocator and layout of those asked for can run any of these "
         "traces and workloads. Name others with -a and -l.");
   }
-  if (options.time_batches || options.time_ops) {
+  if (options.Timed()) {
     absl::Status status = RefuseTooManyRuns(options, all.cells.size());
     if (!status.ok()) return status;
   }

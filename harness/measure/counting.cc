@@ -13,7 +13,7 @@ namespace pagealloc::bench {
 
 absl::StatusOr<InstructionCounter> InstructionCounter::Open() {
   const std::string build = ThisBuild().build_type;
-  if (build.find("+sanitizer") != std::string::npos) {
+  if (build.find("+address") != std::string::npos || build.find("+thread") != std::string::npos) {
     return EnvironmentError(absl::StrCat("cannot count instructions: valgrind cannot execute a ",
                                          build, " build. Use the preset release."));
   }

@@ -24,6 +24,7 @@
 #include "harness/measure/files.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
+#include "harness/report/machine_check.h"
 #include "harness/report/render.h"
 #include "harness/report/results_writer.h"
 #include "harness/report/run_report.h"
@@ -65,6 +66,7 @@ class Measurement {
   absl::Status CountCell(Cell& cell, Progress& progress);
   absl::Status TimeAll();
   absl::Status TimeRepetition(Cell& cell, const PlannedRun& run);
+  void WarnOfQueue(const Cell& cell) const;
   absl::Status CloseOut();
   absl::Status Save(std::vector<ResultRow> rows);
   absl::Status Interrupted(const absl::Status& status) const;
@@ -72,7 +74,6 @@ class Measurement {
 
   const Source& SourceOf(const Cell& cell) const { return all_.SourceOf(cell); }
   std::string Title(const Cell& cell) const { return all_.Title(cell); }
-  bool Timed() const { return options_.time_batches || options_.time_ops; }
 
   const MeasureOptions& options_;
   Console console_;
@@ -92,7 +93,7 @@ absl::Status Measurement::DescribeMachine() {
   report_.environment = ReadEnvironment(options_.arguments, options_.config, clock_->calibration());
   report_.run = MakeRunColumns(report_.environment, options_.label,
                                static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()));
-  if (!Timed()) return absl::OkStatus();
+  if (!options_.Timed()) return absl::OkStatus();
   std::string problems;
   for (const std::string& problem : EnvironmentProblems(report_.environment)) {
     absl::StrAppend(&problems, problems.empty() ? "" : " ", problem);
@@ -132,9 +133,10 @@ std::string Measurement::Plan() const {
                     " cells, each checked and counted; nothing was run\n");
     return text;
   }
-  const std::uint64_t reps = Timed() ? options_.reps : 0;
+  const std::uint64_t reps = options_.Timed() ? options_.reps : 0;
   absl::StrAppend(&text, all_.cells.size(), " cells, each checked once and timed ", reps,
-                  " times after ", Timed() ? options_.warmups : 0, " warm-ups; nothing was run\n");
+                  " times after ", options_.Timed() ? options_.warmups : 0,
+                  " warm-ups; nothing was run\n");
   return text;
 }
 
@@ -277,6 +279,7 @@ absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
   ++cell.finished;
   cell.pooled.Add(*timed, cell.options.clock.ns_per_tick);
   if (!timed->batches.empty()) cell.all_ns.push_back(timed->batches.front().ns);
+  if (timed->open_loop) cell.open_loops.push_back(*timed->open_loop);
   const RepetitionPlace place{*run.rep, run.seq};
   std::vector<ResultRow> rows =
       TimedRows(cell.columns, place, *timed, cell.options, options_.percentiles);
@@ -331,10 +334,26 @@ absl::Status Measurement::Save(std::vector<ResultRow> rows) {
   return status;
 }
 
+void Measurement::WarnOfQueue(const Cell& cell) const {
+  std::vector<OpenLoopTime> late = cell.open_loops;
+  std::erase_if(late, [](const OpenLoopTime& time) { return time.kept_up(); });
+  if (late.empty()) return;
+  const auto slower = [](const OpenLoopTime& a, const OpenLoopTime& b) {
+    return a.achieved_ops_per_s() < b.achieved_ops_per_s();
+  };
+  const OpenLoopTime& worst = *std::min_element(late.begin(), late.end(), slower);
+  console_.Warning(absl::StrFormat(
+      "%s: in %d of %d repetitions the allocator or the machine did not keep up: achieved %.0f of "
+      "%.0f ops/s. Response times then grow with the length of the run; give a lower --rate.",
+      Title(cell), late.size(), cell.open_loops.size(), worst.achieved_ops_per_s(),
+      cell.options.open_loop->ops_per_s));
+}
+
 absl::Status Measurement::CloseOut() {
   AddMeasuredConfig(options_, all_, report_.environment.config);
   std::vector<ResultRow> rows;
   for (const Cell& cell : all_.cells) {
+    WarnOfQueue(cell);
     std::vector<ResultRow> of_cell;
     std::copy_if(report_.rows.begin(), report_.rows.end(), std::back_inserter(of_cell),
                  [&cell](const ResultRow& row) { return row.cell == cell.columns; });
@@ -343,13 +362,13 @@ absl::Status Measurement::CloseOut() {
         cell.pooled.Rows(cell.columns, cell.options.clock.ns_per_tick, options_.percentiles);
     over_all.insert(over_all.end(), pooled.begin(), pooled.end());
     for (ResultRow& row : over_all) {
-      if (Timed() && cell.finished < options_.reps) {
+      if (options_.Timed() && cell.finished < options_.reps) {
         row.status = std::max(row.status, RowStatus::kTruncated);
       }
     }
     rows.insert(rows.end(), over_all.begin(), over_all.end());
   }
-  const std::uint64_t planned = Timed() ? all_.cells.size() * options_.reps : 0;
+  const std::uint64_t planned = options_.Timed() ? all_.cells.size() * options_.reps : 0;
   if (finished_ < planned) {
     console_.Warning(absl::StrCat("--max-time ended the run after ", finished_, " of ", planned,
                                   " repetitions."));
@@ -401,14 +420,14 @@ absl::Status Measurement::Run() {
   }
   if (absl::Status status = PrepareFiles(); !status.ok()) return status;
   if (absl::Status status = OpenFile(); !status.ok()) return status;
-  if (Timed()) {
+  if (options_.Timed()) {
     for (const std::string& problem : EnvironmentProblems(report_.environment)) {
       console_.Warning(problem);
     }
   }
   absl::Status status = CheckAll();
-  if (status.ok() && Timed()) status = TimeAll();
-  if (status.ok() && !Timed() && !counter_) {
+  if (status.ok() && options_.Timed()) status = TimeAll();
+  if (status.ok() && !options_.Timed() && !counter_) {
     std::uint64_t seq = 0;
     for (const Cell& cell : all_.cells) {
       status =

@@ -10,6 +10,7 @@
 
 #include "harness/report/environment.h"
 #include "harness/report/render.h"
+#include "harness/run/arrivals.h"
 #include "harness/run/cell.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/plan.h"
@@ -43,6 +44,7 @@ struct MeasureOptions {
   bool time_batches = true;
   bool time_ops = true;
   std::optional<std::uint64_t> batch;  ///< nullopt: auto
+  std::optional<OpenLoop> open_loop;   ///< --rate: then nothing else is timed
   std::vector<double> percentiles;
   unsigned slowdown_percent = 0;  ///< for tests: see CellOptions
   // Machine.
@@ -67,6 +69,9 @@ struct MeasureOptions {
   // For the environment file.
   std::vector<std::string> arguments;
   KeyValues config;
+
+  /// Whether any clock runs; otherwise there are exact metrics only.
+  [[nodiscard]] bool Timed() const { return time_batches || time_ops || open_loop; }
 };
 
 }  // namespace pagealloc::bench

@@ -66,6 +66,12 @@ void WriteOptions(WireWriter& out, const CellOptions& options) {
   if (options.cpu) out.Number("cpu", *options.cpu);
   out.Number("time_batches", options.time_batches ? 1 : 0);
   out.Number("time_ops", options.time_ops ? 1 : 0);
+  out.Number("open_loop", options.open_loop ? 1 : 0);
+  if (options.open_loop) {
+    out.Real("ops_per_s", options.open_loop->ops_per_s);
+    out.Number("arrival", static_cast<std::uint64_t>(options.open_loop->arrival));
+    out.Number("arrival_seed", options.open_loop->seed);
+  }
   out.Number("batch", options.batch);
   out.Number("slowdown_percent", options.slowdown_percent);
   out.Number("batches_by_kind", options.batches_by_kind ? 1 : 0);
@@ -90,6 +96,13 @@ CellOptions ReadOptions(WireReader& in) {
   if (in.Flag("pinned")) options.cpu = static_cast<unsigned>(in.Below("cpu", kMostCpus));
   options.time_batches = in.Flag("time_batches");
   options.time_ops = in.Flag("time_ops");
+  if (in.Flag("open_loop")) {
+    OpenLoop& loop = options.open_loop.emplace();
+    loop.ops_per_s = in.Real("ops_per_s");
+    loop.arrival = ReadEnum(in, "arrival", Arrival::kPoisson);
+    loop.seed = in.Number("arrival_seed");
+    if (!(loop.ops_per_s > 0)) in.Refuse("ops_per_s", "not above 0");
+  }
   options.batch = in.Number("batch");
   if (options.batch == 0) in.Refuse("batch", "0 operations");
   options.slowdown_percent =
@@ -234,7 +247,14 @@ std::string EncodeTimed(const TimedResult& result) {
   WriteCosts(out, result.batch_costs);
   out.Number("rss_bytes", result.rss_bytes);
   for (const Histogram& histogram : result.service) out.Text("service", histogram.ToText());
+  for (const Histogram& histogram : result.response) out.Text("response", histogram.ToText());
   out.Text("null_op", result.null_op.ToText());
+  out.Number("open_loop", result.open_loop ? 1 : 0);
+  if (result.open_loop) {
+    out.Number("ops", result.open_loop->ops);
+    out.Real("planned_ns", result.open_loop->planned_ns);
+    out.Real("elapsed_ns", result.open_loop->elapsed_ns);
+  }
   WriteCosts(out, result.op_costs);
   return out.Finish();
 }
@@ -257,7 +277,14 @@ absl::StatusOr<TimedResult> DecodeTimed(std::string_view text) {
   result.batch_costs = ReadCosts(in);
   result.rss_bytes = in.Number("rss_bytes");
   for (Histogram& histogram : result.service) ReadHistogram(in, "service", histogram);
+  for (Histogram& histogram : result.response) ReadHistogram(in, "response", histogram);
   ReadHistogram(in, "null_op", result.null_op);
+  if (in.Flag("open_loop")) {
+    OpenLoopTime& time = result.open_loop.emplace();
+    time.ops = in.Number("ops");
+    time.planned_ns = in.Real("planned_ns");
+    time.elapsed_ns = in.Real("elapsed_ns");
+  }
   result.op_costs = ReadCosts(in);
   if (absl::Status status = Done(in); !status.ok()) return status;
   return result;

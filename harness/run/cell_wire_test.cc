@@ -28,6 +28,7 @@ WorkloadCell SomeCell() {
   cell.options.huge_pages = HugePageMode::kAlways;
   cell.options.cpu = 3;
   cell.options.time_ops = true;
+  cell.options.open_loop = OpenLoop{0.1, Arrival::kFixed, 77};
   cell.options.batch = 128;
   cell.options.slowdown_percent = 5;
   cell.options.heap_pages = PageCount{1234};
@@ -43,7 +44,9 @@ TimedResult SomeTimes() {
   result.rss_bytes = 1 << 20;
   result.service[0].Record(17);
   result.service[3].Record(1'000'000);
+  result.response[1].Record(std::uint64_t{1} << 35);
   result.null_op.Record(0);
+  result.open_loop = OpenLoopTime{3, 1e9 / 3, 2e9};
   result.op_costs = {std::nullopt, 0, 9};
   return result;
 }
@@ -65,6 +68,7 @@ TEST(CellWire, WorkloadCellComesBackAsItWas) {
   EXPECT_EQ(back->workload.params, cell.workload.params);
   EXPECT_EQ(back->options.layout, "linux-386");
   EXPECT_EQ(back->options.cpu, 3U);
+  EXPECT_EQ(back->options.open_loop, cell.options.open_loop);
   EXPECT_EQ(back->options.clock.ns_per_tick, cell.options.clock.ns_per_tick);
   EXPECT_EQ(EncodeWorkloadCell(*back), text);
 }

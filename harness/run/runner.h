@@ -8,6 +8,7 @@
 ///   ops [0, measured_from)       set-up, untimed
 ///   ops [measured_from, end)     |-- batch --|-- batch --|-- batch --|       TimeBatches
 ///                                |op|op|op|op|op|op|op|op|op|op|op|op|       TimeOps
+///                                |op  |op  |op  |op  |op  |op  |op  |op       TimeResponses
 ///
 /// The heap grows as the trace format says: by the program's own records, or on demand at its end.
 /// Growth commits the heap's pages through the HeapWindow, inside the timed region, as a runtime
@@ -130,6 +131,44 @@ class Runner {
       ++op;
       TouchNew();
     }
+    hash_ = hash;
+    return true;
+  }
+
+  /// Executes the next operations of the rest as an open loop: each when it is planned, or as soon
+  /// as the one before it is done. The plan stands still while pages are touched.
+  ///
+  /// @param clock    a Clock, or what stands for one in tests.
+  /// @param times    one for each operation: when it should start (PlanArrivals), replaced by the
+  ///                 ticks from then until it was done.
+  /// @param elapsed  receives the ticks from the start until the last one was done.
+  template <class TickSource>
+  [[nodiscard, gnu::noinline]] bool TimeResponses(const TickSource& clock,
+                                                  std::span<std::uint64_t> times,
+                                                  std::uint64_t& elapsed) {
+    std::uint64_t hash = hash_;
+    const Op* op = ops_ + program_.measured_from;
+    std::uint64_t start = clock.Begin();
+    std::uint64_t done = start;
+    std::uint64_t touching = 0;
+    for (std::uint64_t& slot : times) {
+      start += touching;
+      const std::uint64_t due = start + slot;
+      while (clock.Begin() < due) {
+      }
+      Outcome result;
+      if (!Step(*op, hash, result)) [[unlikely]]
+        return false;
+      done = clock.End();
+      slot = done - due;
+      ++op;
+      touching = 0;
+      if (touched_count_ > 0) {
+        TouchNew();
+        touching = clock.End() - done;
+      }
+    }
+    elapsed = done - start;
     hash_ = hash;
     return true;
   }

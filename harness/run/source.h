@@ -43,6 +43,9 @@ struct Source {
 /// Reads, parses and judges a trace.
 absl::StatusOr<Source> LoadTrace(const std::string& path);
 
+/// A program that was judged already, as a trace.
+Source SourceOf(Program program, Judgement judgement);
+
 /// Makes and judges a workload. EnvironmentError: the machine has too little memory for it.
 absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request);
 
