@@ -93,7 +93,8 @@ TEST_F(CliCount, WithoutValgrindThePackageIsNamedAndNothingIsLeft) {
 TEST_F(CliCount, WhatIsAboutTimeIsNoFlagOfIt) {
   for (const Words& words : {Words{"count", "--reps", "3"}, Words{"count", "--timing", "none"},
                              Words{"count", "--threads", "2"}, Words{"count", "-w", "hott"},
-                             Words{"count", "--memory", "touch"}, Words{"count", "-a", "radix2"}}) {
+                             Words{"count", "--memory", "touch"}, Words{"count", "-a", "radix2"},
+                             Words{"count", "-a", "go"}}) {
     const Ended ended = Bench(words);
     EXPECT_EQ(ended.exit_status, 2) << words[1];
     EXPECT_THAT(ended.err,

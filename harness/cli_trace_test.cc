@@ -186,6 +186,12 @@ TEST_F(CliTrace, MinimizeRefusesWhatDoesNotFail) {
               HasSubstr("Leave -a and -l out"));
   EXPECT_THAT(Bench({"trace", "minimize", "small.pagetrace", "-a", "radx"}).err,
               HasSubstr("nearest is 'radix'"));
+  // What cannot run does not fail: neither an allocator nor a layout is a trace's fault.
+  EXPECT_EQ(
+      Bench({"trace", "minimize", "small.pagetrace", "-a", "go", "-l", "wasm-1.26"}).exit_status,
+      2);
+  EXPECT_THAT(Bench({"trace", "minimize", "small.pagetrace", "-a", "heap"}).err,
+              HasSubstr("small.pagetrace:2: g 0 512"));
   EXPECT_EQ(Bench({"trace", "minimize"}).exit_status, 2);
   EXPECT_EQ(Bench({"trace", "minimize", "absent"}).exit_status, 4);
   WriteFile("bad.pagetrace", "pagetrace 1\nf x\n");

@@ -22,7 +22,9 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"trace", MakeTraceMinimizeCommand()});
   commands.push_back({"trace", MakeTraceRecordCommand()});
   commands.push_back({"", MakeMapCommand()});
+  commands.push_back({"", MakeReportCommand()});
   commands.push_back({"", MakeDoctorCommand()});
+  commands.push_back({"", MakeCompletionCommand()});
   return commands;
 }
 

@@ -34,5 +34,7 @@ std::unique_ptr<CliCommand> MakeTraceRecordCommand();
 std::unique_ptr<CliCommand> MakeMapCommand();
 std::unique_ptr<CliCommand> MakeListCommand();
 std::unique_ptr<CliCommand> MakeDoctorCommand();
+std::unique_ptr<CliCommand> MakeCompletionCommand();
+std::unique_ptr<CliCommand> MakeReportCommand();
 
 }  // namespace pagealloc::bench

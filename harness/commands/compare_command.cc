@@ -66,6 +66,7 @@ absl::StatusOr<std::vector<FilePart>> LoadParts(const CompareJob& job) {
                                  [&](const FilePart& part) { return part.value == job.base; });
   if (base == by_value.end()) {
     std::vector<std::string_view> values;
+    values.reserve(by_value.size());
     for (const FilePart& part : by_value) values.emplace_back(part.value);
     return UsageError(absl::StrCat("--base: ", UnknownName(job.by, values, job.base, "")));
   }
@@ -73,7 +74,7 @@ absl::StatusOr<std::vector<FilePart>> LoadParts(const CompareJob& job) {
   return by_value;
 }
 
-absl::Status RunCompare(CompareJob job) {
+absl::Status RunCompare(const CompareJob& job) {
   if (absl::Status status = MayWriteOutput(job.output); !status.ok()) return status;
   const absl::StatusOr<std::vector<FilePart>> parts = LoadParts(job);
   if (!parts.ok()) return parts.status();
@@ -89,7 +90,7 @@ absl::Status RunCompare(CompareJob job) {
     for (const std::string& warning : comparison.warnings) console.Warning(warning);
   }
   const Gate gate = WorstGate(comparisons, job.choices.gate);
-  const absl::Status written =
+  absl::Status written =
       WriteOutput(job.output, RenderComparisons(comparisons, gate, job.choices.view));
   if (!written.ok()) return written;
   return GateStatus(comparisons, job.choices.gate);

@@ -4,10 +4,12 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/measure/measure.h"
+#include "harness/run/allocators.h"
 #include "harness/run/status_codes.h"
 #include "harness/trace/workload.h"
 
@@ -55,6 +57,16 @@ class CountCommand final : public CliCommand {
       return UsageError(
           "--memory: what touch writes is not the allocator's work. Give simulate, reserve or "
           "commit.");
+    }
+    for (const std::string& name : options->allocators) {
+      const AllocatorInfo& allocator = AllocatorNamed(name);
+      const bool elsewhere =
+          allocator.layouts == Layouts::kGo ||
+          (allocator.layouts == Layouts::kNone && allocator.places == Places::kSystem);
+      if (!elsewhere) continue;
+      return UsageError(absl::StrCat("-a ", name,
+                                     ": what it does is not done by this program, "
+                                     "whose instructions are counted. Use run."));
     }
     if (flags_.config.print) return PrintConfig(app, options->config);
     options->count = true;

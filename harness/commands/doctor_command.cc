@@ -93,7 +93,7 @@ std::string JsonText(const std::vector<Finding>& findings) {
 
 absl::Status Doctor(const DoctorOptions& options) {
   const std::vector<Finding> findings = Examine(options);
-  const absl::Status written = WriteResult(options.json ? JsonText(findings) : Table(findings));
+  absl::Status written = WriteResult(options.json ? JsonText(findings) : Table(findings));
   if (!written.ok() || !options.strict) return written;
   std::string names;
   for (const Finding& finding : findings) {

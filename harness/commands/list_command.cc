@@ -16,6 +16,7 @@
 #include "harness/report/run_report.h"
 #include "harness/run/allocators.h"
 #include "harness/run/console.h"
+#include "harness/run/malloc_library.h"
 #include "harness/trace/workload.h"
 #include "nlohmann/json.hpp"
 #include "pagealloc/layout.h"
@@ -201,14 +202,15 @@ class ListCommand final : public CliCommand {
     return app;
   }
 
-  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>&) override {
+  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>& words) override {
     Resolver resolver;
     Listing listing{};
     bool json = false;
     resolver.Pick("list", listing_, kListings, listing);
     resolver.Pick("--format", format_, kTableOrJson, json);
     if (!resolver.status().ok()) return resolver.status();
-    return [listing, json] {
+    return [listing, json, words] {
+      if (listing == Listing::kAllocators) RestartWithRoomForMallocs(words);
       const Json list = Everything(listing);
       return WriteResult(json ? list.dump(2) + "\n" : TableOf(listing, list));
     };

@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
+#include "harness/commands/measure_choices.h"
 #include "harness/commands/resolver.h"
 #include "harness/run/allocators.h"
 #include "harness/run/console.h"
@@ -24,38 +25,6 @@
 
 namespace pagealloc::bench {
 namespace {
-
-constexpr std::array<Choice<HeapMemory>, 4> kMemory{{{"simulate", HeapMemory::kSimulate},
-                                                     {"reserve", HeapMemory::kReserve},
-                                                     {"commit", HeapMemory::kCommit},
-                                                     {"touch", HeapMemory::kTouch}}};
-constexpr std::array<Choice<bool>, 2> kCache{{{"none", false}, {"per-cpu", true}}};
-constexpr std::array<Choice<bool>, 2> kPlace{{{"auto", false}, {"exact", true}}};
-constexpr std::array<Choice<Isolation>, 2> kIsolate{
-    {{"process", Isolation::kProcess}, {"none", Isolation::kNone}}};
-constexpr std::array<Choice<Interleave>, 3> kInterleave{
-    {{"abba", Interleave::kAbba}, {"random", Interleave::kRandom}, {"none", Interleave::kNone}}};
-// Batches, then operations.
-constexpr std::array<Choice<std::pair<bool, bool>>, 4> kTiming{{{"batch", {true, false}},
-                                                                {"op", {false, true}},
-                                                                {"both", {true, true}},
-                                                                {"none", {false, false}}}};
-constexpr std::array<Choice<Arrival>, 2> kArrival{
-    {{"fixed", Arrival::kFixed}, {"poisson", Arrival::kPoisson}}};
-constexpr std::array<Choice<HugePageMode>, 3> kThp{{{"inherit", HugePageMode::kInherit},
-                                                    {"never", HugePageMode::kNever},
-                                                    {"always", HugePageMode::kAlways}}};
-constexpr std::array<Choice<Format>, 4> kFormat{{{"table", Format::kTable},
-                                                 {"csv", Format::kCsv},
-                                                 {"json", Format::kJson},
-                                                 {"markdown", Format::kMarkdown}}};
-constexpr std::array<Choice<ProgressMode>, 4> kProgress{{{"auto", ProgressMode::kAuto},
-                                                         {"always", ProgressMode::kAlways},
-                                                         {"never", ProgressMode::kNever},
-                                                         {"plain", ProgressMode::kPlain}}};
-enum class Color { kAuto, kAlways, kNever };
-constexpr std::array<Choice<Color>, 3> kColor{
-    {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}}};
 
 constexpr std::uint64_t kMostRepetitions = 100'000;
 constexpr std::uint64_t kMostThreads = 256;

@@ -106,8 +106,12 @@ class Failing {
 
 absl::Status Misfits(const MinimizeOptions& options, const JudgedTrace& trace) {
   if (!options.check.empty()) return absl::OkStatus();
+  const AllocatorInfo& allocator = AllocatorNamed(options.allocator);
+  if (const auto why = WhyUnavailable(allocator, options.layout)) return UsageError(*why);
+  if (const auto why = WrongLayout(allocator, options.layout)) return UsageError(*why);
   const Source source = SourceOf(trace.program, trace.judgement);
   if (const auto why = Misfit(source, options.layout)) return UsageError(*why);
+  if (const auto why = MisfitForAllocator(allocator, source)) return UsageError(*why);
   return absl::OkStatus();
 }
 
@@ -215,7 +219,14 @@ class TraceMinimizeCommand final : public CliCommand {
     if (!resolver.status().ok()) return resolver.status();
     options_.allocator = allocators.front();
     options_.layout = layouts.front();
-    return [options = options_] { return MinimizeTrace(options); };
+    return [options = options_]() -> absl::Status {
+      const AllocatorInfo& allocator = AllocatorNamed(options.allocator);
+      for (const auto& why :
+           {WrongLayout(allocator, options.layout), WhyUnavailable(allocator, options.layout)}) {
+        if (why) return UsageError(*why);
+      }
+      return MinimizeTrace(options);
+    };
   }
 
  private:

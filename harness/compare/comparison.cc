@@ -164,6 +164,7 @@ std::vector<GeometricMeanRow> GeometricMeans(const std::vector<ComparedRow>& row
     if (row.ratio && *row.ratio > 0) ratios[{row.metric, row.stat}].push_back(*row.ratio);
   }
   std::vector<GeometricMeanRow> means;
+  means.reserve(ratios.size());
   for (const auto& [name, values] : ratios) {
     means.push_back({name.first, name.second, values.size(), GeometricMean(values)});
   }

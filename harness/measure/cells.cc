@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -9,6 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "harness/report/results_csv.h"
 #include "harness/run/allocators.h"
 #include "harness/run/status_codes.h"
@@ -90,6 +93,10 @@ CellOptions OptionsOfCell(const MeasureOptions& options, const Clock& clock, con
   cell.batch = options.batch.value_or(clock.BatchFor(2));
   cell.batches_by_kind = source.kind_block >= clock.BatchFor(2);
   cell.heap_pages = options.per_cpu_caches ? HeapForCaches(source, layout) : source.heap_pages;
+  if (allocator.places == Places::kOwn && !source.program.explicit_growth) {
+    // Scattered runs, and more pages than were asked for: it needs more than the judge saw.
+    cell.heap_pages = PageCount{4 * source.heap_pages.raw};
+  }
   if (allocator.layouts == Layouts::kGo) cell.memory = HeapMemory::kSimulate;
   if (allocator.places == Places::kSystem) {
     // It maps its own memory, as much as a workload grows its heap, for each thread.
@@ -109,20 +116,46 @@ absl::StatusOr<std::vector<const AllocatorInfo*>> AllocatorsFor(const MeasureOpt
                                                                 const Console& console,
                                                                 const Source& source) {
   std::vector<const AllocatorInfo*> able;
+  std::map<std::string, std::vector<std::string>> left_out;  // by reason
   for (const std::string& name : options.allocators) {
     const AllocatorInfo& allocator = AllocatorNamed(name);
     if (const std::optional<std::string> why = MisfitForAllocator(allocator, source)) {
-      if (!source.workload) return UsageError(*why);
-      console.Note(absl::StrCat("note: skipped on ", name, ": ", *why));
+      if (!source.workload) return UsageError(absl::StrReplaceAll(*why, {{"$NAME", name}}));
+      left_out[*why].push_back(name);
       continue;
     }
-    if (allocator.places == Places::kSystem) {
+    if (allocator.places != Places::kModel) {
       NoteExpectations(console, source,
                        absl::StrCat("on ", name, ", which decides where runs lie"));
     }
     able.push_back(&allocator);
   }
+  for (const auto& [why, names] : left_out) {
+    const std::string listed = absl::StrJoin(names, ",");
+    console.Note(absl::StrCat("note: skipped on ", listed, ": ",
+                              absl::StrReplaceAll(why, {{"$NAME", listed}})));
+  }
   return able;
+}
+
+void AddCell(const MeasureOptions& options, CellOptions cell_options, const Console& console,
+             std::size_t source_index, Cells& all) {
+  Cell cell;
+  cell.source = source_index;
+  cell.columns = all.sources[source_index].columns;
+  cell.columns.suite = options.suite;
+  cell.columns.allocator = cell_options.allocator;
+  cell.columns.layout = cell_options.layout;
+  cell.options = std::move(cell_options);
+  // Traces have names of their own, but -p may spell one parameter set in two ways.
+  const bool known = std::any_of(all.cells.begin(), all.cells.end(), [&cell](const Cell& other) {
+    return other.columns == cell.columns;
+  });
+  if (known) {
+    console.Note(absl::StrCat("note: ", all.Title(cell), " was named twice; it runs once"));
+  } else {
+    all.cells.push_back(std::move(cell));
+  }
 }
 
 absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const Console& console,
@@ -137,24 +170,15 @@ absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const C
       continue;
     }
     for (const AllocatorInfo* allocator : *allocators) {
-      if (WrongLayout(*allocator, layout)) continue;
-      Cell cell;
-      cell.source = source_index;
-      cell.options = OptionsOfCell(options, clock, source, *allocator, layout);
-      cell.columns = source.columns;
-      cell.columns.suite = options.suite;
-      cell.columns.allocator = cell.options.allocator;
-      cell.columns.layout = layout;
-      // Traces have names of their own, but -p may spell one parameter set in two ways.
-      const bool known =
-          std::any_of(all.cells.begin(), all.cells.end(),
-                      [&cell](const Cell& other) { return other.columns == cell.columns; });
-      if (known) {
-        console.Note(absl::StrCat("note: ", all.Title(cell), " was named twice; it runs once"));
-      } else {
-        all.cells.push_back(std::move(cell));
-      }
+      if (allocator->layouts == Layouts::kNone || WrongLayout(*allocator, layout)) continue;
+      AddCell(options, OptionsOfCell(options, clock, source, *allocator, layout), console,
+              source_index, all);
     }
+  }
+  for (const AllocatorInfo* allocator : *allocators) {
+    if (allocator->layouts != Layouts::kNone) continue;
+    AddCell(options, OptionsOfCell(options, clock, source, *allocator, std::string(kNoLayout)),
+            console, source_index, all);
   }
   return absl::OkStatus();
 }
@@ -163,6 +187,10 @@ absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const C
 absl::Status CheckAllocators(const MeasureOptions& options, const Console& console) {
   for (const std::string& name : options.allocators) {
     const AllocatorInfo& allocator = AllocatorNamed(name);
+    if (allocator.layouts == Layouts::kNone) {
+      if (const auto why_not = WhyUnavailable(allocator, kNoLayout)) return UsageError(*why_not);
+      continue;
+    }
     for (const std::string& layout : options.layouts) {
       if (const std::optional<std::string> why = WrongLayout(allocator, layout)) {
         console.Note(absl::StrCat("note: ", *why));

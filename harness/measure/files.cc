@@ -80,7 +80,7 @@ absl::Status MayRecord(const Program& program, const std::string& path, bool for
 }
 
 absl::Status CanRecord(const std::string& path) {
-  const absl::Status status = CanWrite(path);
+  absl::Status status = CanWrite(path);
   if (status.ok()) return status;
   return FileError(absl::StrCat(std::string(status.message()), ". Choose another place."));
 }

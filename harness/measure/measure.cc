@@ -35,6 +35,7 @@
 #include "harness/run/cell_rows.h"
 #include "harness/run/console.h"
 #include "harness/run/interrupts.h"
+#include "harness/run/malloc_library.h"
 #include "harness/run/plan.h"
 #include "harness/run/progress.h"
 #include "harness/run/source.h"
@@ -238,6 +239,8 @@ absl::Status Measurement::CheckCell(Cell& cell) {
     advice = "Replay without --cache to see whether the caches or the allocator are wrong.";
   } else if (cell.options.allocator == "heap") {
     advice = "Replay with -a radix, and without --threads, to see what is wrong.";
+  } else if (AllocatorNamed(cell.options.allocator).places != Places::kModel) {
+    advice = "Replay with -a radix to see whether the program or this allocator is wrong.";
   }
   return DiffersError(RenderProblem(source.program.PositionOf(op), reason, advice));
 }
@@ -449,6 +452,12 @@ absl::Status Measurement::Run() {
 
 }  // namespace
 
-absl::Status Measure(const MeasureOptions& options) { return Measurement(options).Run(); }
+absl::Status Measure(const MeasureOptions& options) {
+  const auto is_library = [](const std::string& name) { return !MallocPackage(name).empty(); };
+  if (std::any_of(options.allocators.begin(), options.allocators.end(), is_library)) {
+    RestartWithRoomForMallocs(options.arguments);
+  }
+  return Measurement(options).Run();
+}
 
 }  // namespace pagealloc::bench

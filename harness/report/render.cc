@@ -110,12 +110,14 @@ class TableBuilder {
 
  private:
   // Exact counts are totals of n operations; metadata is one number.
-  static constexpr std::array<std::pair<const char*, const char*>, 5> kExact{{
+  static constexpr std::array<std::pair<const char*, const char*>, 7> kExact{{
       {"words/op", "words_scanned"},
       {"visits/op", "summary_visits"},
       {"updates/op", "summary_updates"},
       {"instr/op", "instructions"},
       {"metadata", "metadata_bytes"},
+      {"span", "span_bytes"},
+      {"live", "live_bytes"},
   }};
 
   static void AddTo(std::vector<std::string>& stats, const std::string& stat) {

@@ -14,13 +14,15 @@ namespace pagealloc::bench {
 /// Who decides where a run lies.
 enum class Places : std::uint8_t {
   kModel,   ///< nobody: the lowest address that fits, so that every place can be compared
+  kOwn,     ///< the allocator, among pages that the heap grew by; only allocations and frees
   kSystem,  ///< the allocator, in memory that it maps itself; only allocations and frees
 };
 
 /// On which layouts an allocator runs.
 enum class Layouts : std::uint8_t {
   kEvery,
-  kGo,  ///< linux-amd64 and linux-386
+  kGo,    ///< linux-amd64 and linux-386
+  kNone,  ///< it has none: kNoLayout
 };
 
 struct AllocatorInfo {
@@ -47,7 +49,8 @@ std::optional<std::string> WrongLayout(const AllocatorInfo& allocator, std::stri
 
 /// Whether an allocator can run a program.
 ///
-/// @return  the first record that it cannot run, as it is printed; nullopt if there is none.
+/// @return  the first record that it cannot run, as it is printed but for $NAME, which stands for
+///          the allocator's name; nullopt if there is none.
 std::optional<std::string> MisfitForAllocator(const AllocatorInfo& allocator, const Source& source);
 
 }  // namespace pagealloc::bench

@@ -104,6 +104,7 @@ std::optional<std::vector<CountedFunction>> ParseCallgrind(std::string_view text
   }
   if (!whole) return std::nullopt;
   std::vector<CountedFunction> functions;
+  functions.reserve(costs.size());
   for (const auto& [id, instructions] : costs) {
     functions.push_back({names[id], instructions});
   }

@@ -15,6 +15,7 @@
 #include "harness/base/clock.h"
 #include "harness/report/histogram.h"
 #include "harness/run/arrivals.h"
+#include "harness/run/occupancy.h"
 #include "harness/run/result_check.h"
 #include "harness/trace/op.h"
 #include "pagealloc/units.h"
@@ -85,8 +86,10 @@ struct TreeWork {
 struct CheckedResult {
   std::optional<std::uint64_t> result_hash;  ///< nothing where places are not deterministic
   std::optional<Mismatch> mismatch;          ///< if set, the rest says nothing
-  std::uint64_t metadata_bytes = 0;          ///< committed at the end
-  std::optional<TreeWork> work;              ///< nothing for allocators without a tree
+  /// Committed at the end; nothing for allocators that do not say.
+  std::optional<std::uint64_t> metadata_bytes;
+  std::optional<TreeWork> work;        ///< nothing for allocators without a tree
+  std::optional<Occupancy> occupancy;  ///< nothing where the places are not known
 
   friend bool operator==(const CheckedResult&, const CheckedResult&) = default;
 };

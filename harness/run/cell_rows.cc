@@ -77,7 +77,12 @@ std::vector<ResultRow> CheckedRows(const CellColumns& cell, RepetitionPlace plac
     row.result_hash = HashText(result.result_hash);
     rows.push_back(row);
   };
-  add("metadata_bytes", result.metadata_bytes);
+  if (result.metadata_bytes) add("metadata_bytes", *result.metadata_bytes);
+  if (result.occupancy) {
+    add("span_bytes", result.occupancy->span.raw);
+    add("live_bytes", result.occupancy->live.raw);
+    add("no_room", result.occupancy->no_room);
+  }
   if (result.work) {
     add("words_scanned", result.work->words_scanned);
     add("summary_visits", result.work->summary_visits);

@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr std::array<double, 2> kPercentiles{50, 99};
 
@@ -97,12 +98,25 @@ TEST(CellRows, ARepetitionThatWaitedForItsCpuIsNoisy) {
 
 TEST(CellRows, WorkCountersAreLeftOutWhereThereIsNoTree) {
   CheckedResult checked;
+  EXPECT_THAT(CheckedRows({}, {0, 0}, checked, 5), IsEmpty());  // a malloc says nothing
   checked.metadata_bytes = 100;
   EXPECT_THAT(Names(CheckedRows({}, {0, 0}, checked, 5)), ElementsAre("all metadata_bytes value"));
   checked.work = TreeWork{1, 2, 3};
   EXPECT_THAT(Names(CheckedRows({}, {0, 0}, checked, 5)),
               ElementsAre("all metadata_bytes value", "all words_scanned value",
                           "all summary_visits value", "all summary_updates value"));
+}
+
+TEST(CellRows, OccupancyIsThreeNumbersForInformation) {
+  CheckedResult checked;
+  checked.occupancy = Occupancy{ByteCount{16'384}, ByteCount{8'192}, 3};
+  const std::vector<ResultRow> rows = CheckedRows({}, {0, 0}, checked, 5);
+  ASSERT_THAT(Names(rows),
+              ElementsAre("all span_bytes value", "all live_bytes value", "all no_room value"));
+  EXPECT_EQ(rows[0].value, 16'384);
+  EXPECT_EQ(rows[1].value, 8'192);
+  EXPECT_EQ(rows[2].value, 3);
+  for (const ResultRow& row : rows) EXPECT_EQ(row.better, "info");
 }
 
 TEST(CellRows, PooledPercentilesAreThoseOfAllRepetitionsTogether) {

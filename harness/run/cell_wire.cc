@@ -299,7 +299,14 @@ std::string EncodeChecked(const CheckedResult& result) {
     out.Text("expected", result.mismatch->expected);
     out.Text("got", result.mismatch->got);
   }
-  out.Number("metadata_bytes", result.metadata_bytes);
+  out.Number("metadata", result.metadata_bytes ? 1 : 0);
+  if (result.metadata_bytes) out.Number("metadata_bytes", *result.metadata_bytes);
+  out.Number("occupancy", result.occupancy ? 1 : 0);
+  if (result.occupancy) {
+    out.Number("span", result.occupancy->span.raw);
+    out.Number("live", result.occupancy->live.raw);
+    out.Number("no_room", result.occupancy->no_room);
+  }
   out.Number("work", result.work ? 1 : 0);
   if (result.work) {
     out.Number("words_scanned", result.work->words_scanned);
@@ -320,7 +327,13 @@ absl::StatusOr<CheckedResult> DecodeChecked(std::string_view text) {
     result.mismatch->expected = in.Text("expected");
     result.mismatch->got = in.Text("got");
   }
-  result.metadata_bytes = in.Number("metadata_bytes");
+  if (in.Flag("metadata")) result.metadata_bytes = in.Number("metadata_bytes");
+  if (in.Flag("occupancy")) {
+    result.occupancy.emplace();
+    result.occupancy->span = ByteCount{in.Number("span")};
+    result.occupancy->live = ByteCount{in.Number("live")};
+    result.occupancy->no_room = in.Number("no_room");
+  }
   if (in.Flag("work")) {
     result.work.emplace();
     result.work->words_scanned = in.Number("words_scanned");

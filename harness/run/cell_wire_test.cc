@@ -56,6 +56,7 @@ CheckedResult SomeCheck() {
   result.result_hash = 5;
   result.mismatch = Mismatch{77, "offset 512", "none"};
   result.metadata_bytes = 151'552;
+  result.occupancy = Occupancy{ByteCount{81'920}, ByteCount{16'384}, 3};
   result.work = TreeWork{1, 2, 3};
   return result;
 }

@@ -85,6 +85,9 @@ absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const P
     CheckReference(options, program, judgement, verify, result);
   } else if (options.allocator == "go") {
     CheckGo(options, program, judgement, verify, result);
+  } else {
+    CheckPeer(options, program, judgement, verify, result);
+    CheckSystem(options, program, result);
   }
   return result;
 }
@@ -103,6 +106,9 @@ absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Progr
     TimeReference(options, program, result);
   } else if (options.allocator == "go") {
     TimeGo(options, program, result);
+  } else {
+    TimePeer(options, program, result);
+    TimeSystem(options, program, result);
   }
   return result;
 }

@@ -8,6 +8,7 @@
 #include "harness/run/go_program.h"
 #include "harness/run/go_stream.h"
 #include "harness/run/isolation.h"
+#include "harness/run/occupancy.h"
 #include "harness/run/result_check.h"
 #include "harness/run/with_layout.h"
 
@@ -40,6 +41,9 @@ absl::StatusOr<CheckedResult> Check(const CellOptions& options, GoRequest reques
     const bool judged = verify && i < judgement.judged;
     result.mismatch =
         CheckResult(ops[i], i, answer->outcomes[i], judged ? &judgement.outcomes[i] : nullptr);
+  }
+  if (!result.mismatch && verify && judgement.judged == ops.size()) {
+    result.occupancy = OccupancyOf(request.program, answer->outcomes);
   }
   result.metadata_bytes = answer->metadata_bytes;
   result.result_hash = answer->checked_hash;

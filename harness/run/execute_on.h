@@ -20,6 +20,8 @@
 #include "harness/run/cell.h"
 #include "harness/run/heap_state.h"
 #include "harness/run/null_subject.h"
+#include "harness/run/occupancy.h"
+#include "harness/run/place_check.h"
 #include "harness/run/region.h"
 #include "harness/run/region_meter.h"
 #include "harness/run/runner.h"
@@ -100,12 +102,12 @@ template <Layout L, Subject S>
 absl::Status TimeBatchPass(const CellOptions& options, const Program& program, HeapState& runs,
                            const Clock& clock, TimedResult& result) {
   std::vector<Batch> batches = CutBatches(program, options.batch, options.batches_by_kind);
-  const absl::Status status = TimePass<L, S>(
-      options, program, runs, std::min<std::uint64_t>(options.batch, program.ops.size()), true,
-      result.batch_costs, result, [&](Runner<L, S>& runner) {
-        runner.set_slowdown(options.slowdown_percent);
-        return runner.TimeBatches(clock, batches);
-      });
+  absl::Status status = TimePass<L, S>(options, program, runs,
+                                       std::min<std::uint64_t>(options.batch, program.ops.size()),
+                                       true, result.batch_costs, result, [&](Runner<L, S>& runner) {
+                                         runner.set_slowdown(options.slowdown_percent);
+                                         return runner.TimeBatches(clock, batches);
+                                       });
   if (!status.ok()) return status;
   const std::vector<Batch> empty = TimeEmptyLoop<L>(program, runs, clock, batches);
   result.batches = SumUpBatches(program, clock, batches, empty, options.batches_by_kind);
@@ -126,7 +128,7 @@ template <Layout L, Subject S>
 absl::Status TimeOpPass(const CellOptions& options, const Program& program, HeapState& runs,
                         const Clock& clock, TimedResult& result) {
   std::vector<std::uint32_t> ticks(program.ops.size() - program.measured_from);
-  const absl::Status status = TimePass<L, S>(
+  absl::Status status = TimePass<L, S>(
       options, program, runs, 1, !options.time_batches, result.op_costs, result,
       [&clock, &ticks](Runner<L, S>& runner) { return runner.TimeOps(clock, ticks); });
   if (!status.ok()) return status;
@@ -146,11 +148,10 @@ absl::Status TimeResponsePass(const CellOptions& options, const Program& program
       program.ops.size() - program.measured_from, *options.open_loop, options.clock.ns_per_tick);
   std::vector<std::uint64_t> times = plan;
   std::uint64_t elapsed = 0;
-  const absl::Status status =
-      TimePass<L, S>(options, program, runs, 1, true, result.op_costs, result,
-                     [&clock, &times, &elapsed](Runner<L, S>& runner) {
-                       return runner.TimeResponses(clock, times, elapsed);
-                     });
+  absl::Status status = TimePass<L, S>(options, program, runs, 1, true, result.op_costs, result,
+                                       [&clock, &times, &elapsed](Runner<L, S>& runner) {
+                                         return runner.TimeResponses(clock, times, elapsed);
+                                       });
   if (!status.ok() || plan.empty()) return status;
   result.open_loop = OpenLoopTime{plan.size(), clock.ToNs(plan.back()), clock.ToNs(elapsed)};
   RecordByKind<std::uint64_t>(program, times, result.response);
@@ -206,7 +207,8 @@ class PassCheck {
       : program_(program), verify_(verify), model_(&judgement) {
     if (!verify) return;
     if constexpr (!kPlacesAsModel<S>) {
-      places_.emplace(program.chunk_pages);
+      constexpr bool kRefusesRoom = requires { requires S::kRefusesRoom; };
+      places_.emplace(program.chunk_pages, kRefusesRoom);
     } else if (program.FirstOf({OpKind::kScavenge}) != nullptr) {
       auto judged = Judge(
           program, {.max_ops = judgement.judged, .scavenged_chunk = Geometry<L>::kChunkPages});
@@ -222,7 +224,18 @@ class PassCheck {
     if constexpr (kPlacesAsModel<S>) {
       return runner.Check(begin, end, verify_ ? model_ : nullptr, mismatch);
     } else {
+      runner.set_outcomes(&outcomes_);
       return runner.CheckPlaces(begin, end, places_ ? &*places_ : nullptr, mismatch);
+    }
+  }
+
+  /// Of the whole program, after its last operation; nothing where the places are not known.
+  [[nodiscard]] std::optional<Occupancy> OccupancyAtEnd() const {
+    if constexpr (kPlacesAsModel<S>) {
+      if (!verify_ || model_->judged != program_.ops.size()) return std::nullopt;
+      return OccupancyOf(program_, model_->outcomes);
+    } else {
+      return OccupancyOf(program_, outcomes_);
     }
   }
 
@@ -230,7 +243,7 @@ class PassCheck {
   std::optional<Mismatch> End(S& subject) {
     if (!verify_) return std::nullopt;
     if constexpr (!kPlacesAsModel<S>) {
-      subject.FlushCaches();
+      if constexpr (requires { subject.FlushCaches(); }) subject.FlushCaches();
       return places_->CheckEnd(program_.ops.size(), subject.stats());
     } else {
       if (model_->judged != program_.ops.size()) return std::nullopt;
@@ -244,6 +257,7 @@ class PassCheck {
   const Judgement* model_;
   std::optional<Judgement> of_this_layout_;  ///< what is scavenged depends on it
   std::optional<PlaceCheck> places_;
+  std::vector<Outcome> outcomes_;  ///< of a subject that chooses its places itself
 };
 
 template <Layout L, Subject S>
@@ -277,6 +291,7 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
     result.work->summary_updates -= before->summary_updates;
   }
   result.mismatch = check.End(stage->subject());
+  result.occupancy = check.OccupancyAtEnd();
   result.metadata_bytes = stage->subject().metadata().committed.raw;
   result.result_hash = HashOf(runner);
   return result;

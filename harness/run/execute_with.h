@@ -1,6 +1,6 @@
 /// execute_with.h: execute.h for one allocator each; the bodies stand in files of their own.
 ///
-/// `result` stays as it is when there is no layout of the name in `options`.
+/// `result` stays as it is when there is no layout or allocator of the name in `options`.
 #pragma once
 
 #include <span>
@@ -33,6 +33,18 @@ void CheckGo(const CellOptions& options, const Program& program, const Judgement
              bool verify, absl::StatusOr<CheckedResult>& result);
 void TimeGo(const CellOptions& options, const Program& program,
             absl::StatusOr<TimedResult>& result);
+
+/// The small allocators of harness/peers.
+void CheckPeer(const CellOptions& options, const Program& program, const Judgement& judgement,
+               bool verify, absl::StatusOr<CheckedResult>& result);
+void TimePeer(const CellOptions& options, const Program& program,
+              absl::StatusOr<TimedResult>& result);
+
+/// The mallocs of others, and the kernel.
+void CheckSystem(const CellOptions& options, const Program& program,
+                 absl::StatusOr<CheckedResult>& result);
+void TimeSystem(const CellOptions& options, const Program& program,
+                absl::StatusOr<TimedResult>& result);
 
 /// The library's front end, with a thread for each program; at least one (contract).
 void CheckHeap(const CellOptions& options, std::span<const Program* const> programs,

@@ -80,6 +80,10 @@ class Runner {
     demand_limit_ = std::min(PageOf(TraceOffset{pages.raw}), Geometry<L>::kHeapEnd);
   }
 
+  /// From now on CheckPlaces() writes down what each operation gave; `outcomes` outlives the
+  /// runner.
+  void set_outcomes(std::vector<Outcome>* outcomes) { outcomes_ = outcomes; }
+
   /// Executes the set-up operations, untimed.
   ///
   /// @return  false when the operating system refused memory: see failure(). Also of the others.
@@ -203,6 +207,7 @@ class Runner {
       Outcome result;
       if (!Step(op, hash_, result)) return false;
       TouchNew();
+      if (outcomes_ != nullptr) outcomes_->push_back(result);
       if (check == nullptr) continue;
       if (demand_end_ != end_before) check->Grew(PlacesOf({end_before, demand_end_}));
       mismatch = check->Check(op, i, result, held.empty() ? held : PlacesOf(held));
@@ -341,6 +346,9 @@ class Runner {
   /// heap itself, or failure() is set.
   [[gnu::noinline]] bool GrowOnDemand(PageCount want) {
     if (program_.explicit_growth) return false;
+    if constexpr (requires { subject_.GrowthFor(demand_end_, want); }) {
+      want = subject_.GrowthFor(demand_end_, want);
+    }
     const std::uint64_t chunk = program_.chunk_pages.raw;
     const PageCount pages{(want.raw + chunk - 1) / chunk * chunk};
     // A subject that places worse than first fit could need more than the judge saw.
@@ -386,6 +394,7 @@ class Runner {
   const bool touch_;
   RegionMeter* meter_ = nullptr;
   unsigned slowdown_percent_ = 0;
+  std::vector<Outcome>* outcomes_ = nullptr;
   std::size_t touched_count_ = 0;
   std::uint64_t hash_ = 0;
   PageOffset demand_end_ = Geometry<L>::kHeapBasePage;  ///< where growth on demand continues

@@ -132,20 +132,6 @@ unsigned CachesFor(const Program& program) {
   return std::min(highest, HeapCaches::kMaxCaches - 1) + 1;
 }
 
-std::optional<std::string> MisfitForHeap(const Source& source) {
-  const Program& program = source.program;
-  for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    const OpKind kind = program.ops[i].kind;
-    const bool grows = kind == OpKind::kGrow && !(source.workload && i < program.measured_from);
-    if (!grows && kind != OpKind::kFind && !NamesPages(kind)) continue;
-    return RenderProblem(program.PositionOf(program.ops[i]),
-                         grows ? "-a heap grows by itself, where the operating system has room"
-                               : "-a heap decides where runs lie, and only allocates and frees",
-                         "Choose -a radix, or a program of allocations and frees.");
-  }
-  return std::nullopt;
-}
-
 OrProblem<std::vector<Program>> ProgramsOfOtherThreads(const WorkloadRequest& request,
                                                        unsigned threads) {
   std::vector<Program> programs;
