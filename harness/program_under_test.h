@@ -32,6 +32,9 @@ struct CallOptions {
   bool signal_its_child = false;  ///< send it to a child of the program instead
 };
 
+/// Where the program is.
+std::string PathOfProgram();
+
 /// Runs the program (PAGEALLOC_BENCH) in `folder` and waits for it.
 Ended Call(const std::string& folder, const std::vector<std::string>& arguments,
            const CallOptions& options = {});

@@ -9,6 +9,7 @@ std::vector<ListedCommand> AllCommands() {
   commands.push_back({"", MakeRunCommand()});
   commands.push_back({"", MakeReplayCommand()});
   commands.push_back({"", MakeCompareCommand()});
+  commands.push_back({"", MakeAbCommand()});
   commands.push_back({"", MakeCountCommand()});
 #if defined(PAGEALLOC_MICRO)
   commands.push_back({"", MakeMicroCommand()});

@@ -22,6 +22,7 @@ std::string_view GroupPurpose(std::string_view group);
 std::unique_ptr<CliCommand> MakeRunCommand();
 std::unique_ptr<CliCommand> MakeReplayCommand();
 std::unique_ptr<CliCommand> MakeCompareCommand();
+std::unique_ptr<CliCommand> MakeAbCommand();
 std::unique_ptr<CliCommand> MakeCountCommand();
 std::unique_ptr<CliCommand> MakeMicroCommand();  ///< only with PAGEALLOC_MICRO
 std::unique_ptr<CliCommand> MakeTraceValidateCommand();

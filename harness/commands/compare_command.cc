@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "harness/ab/gate_status.h"
 #include "harness/base/nearest_name.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/comparison_flags.h"

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <set>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -37,11 +36,5 @@ void AddComparisonFlags(CLI::App& app, ComparisonFlags& flags, const std::string
 /// @param default_gate  the metrics that are gated unless --gate says otherwise.
 absl::StatusOr<ComparisonChoices> ResolveComparisonFlags(const ComparisonFlags& flags,
                                                          const std::set<std::string>& default_gate);
-
-/// The worst end of several comparisons.
-Gate WorstGate(std::span<const Comparison> comparisons, const GateOptions& options);
-
-/// The end of a command, as its status: OK, or what failed and what to do.
-absl::Status GateStatus(std::span<const Comparison> comparisons, const GateOptions& options);
 
 }  // namespace pagealloc::bench

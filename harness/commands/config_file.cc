@@ -233,6 +233,7 @@ absl::StatusOr<std::string> ConfigText(const CLI::App& app, const KeyValues& use
   for (const CLI::Option* option : app.get_options()) {
     const std::string key = KeyOf(*option);
     if (key.empty()) continue;
+    if (option->get_group().empty() && option->count() == 0) continue;  // not for users
     if (option->get_group() != group) {
       group = option->get_group();
       absl::StrAppend(&text, "\n# ", group, "\n");

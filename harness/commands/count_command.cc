@@ -42,7 +42,7 @@ class CountCommand final : public CliCommand {
     // What is about time, or several times, means nothing here.
     for (const char* name :
          {"--reps", "--warmup", "--max-time", "--isolate", "--interleave", "--timing", "--batch",
-          "--threads", "--rate", "--arrival", "--percentiles", "--thp", "--prefault",
+          "--threads", "--rate", "--arrival", "--percentiles", "--thp", "--prefault", "--slowdown",
           "--strict-env", "--hist-dir", "--record"}) {
       app->remove_option(app->get_option(name));
     }

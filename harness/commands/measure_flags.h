@@ -23,7 +23,7 @@ struct MeasureFlags {
   std::string cache = "none", memory = "commit", place = "auto", seed = "1", reps = "20",
               warmup = "1";
   std::string isolate = "process", interleave = "abba", timing = "both", batch = "auto";
-  std::string threads = "1", rate, arrival = "fixed";
+  std::string threads = "1", slowdown = "0", rate, arrival = "fixed";
   std::string percentiles = "50,90,99,99.9", cpu = "auto", thp = "never";
   std::string format = "table", progress = "auto", color = "auto";
   bool prefault = false, strict_env = false, verify = true, force = false, quiet = false;

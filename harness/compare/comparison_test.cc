@@ -175,9 +175,17 @@ TEST(Compare, AdjustsGatedRowsAsOneFamily) {
   }
   base.AddTimes("d", 100);
   candidate.AddTimes("d", 110);
-  const ComparedRow& row = Of(base, candidate).rows.front();
+  for (std::size_t rep = 0; rep < 20; ++rep) {
+    for (File* file : {&base, &candidate}) file->Add("a", "ops_per_s", 1000, rep);
+  }
+  // Not gated: the four rows of the metric. Gated: all five.
+  const ComparedRow row = Of(base, candidate).rows.front();
   EXPECT_EQ(row.cell.workload, "d");
   EXPECT_NEAR(*row.adjusted_p, 4 * *row.p, 1e-15);
+  CompareOptions options;
+  options.gate = {"batch_ns", "ops_per_s"};
+  const ComparedRow gated = Of(base, candidate, options).rows.front();
+  EXPECT_NEAR(*gated.adjusted_p, 5 * *gated.p, 1e-15);
 }
 
 TEST(Compare, TakesRoundsInPairs) {
@@ -197,6 +205,20 @@ TEST(Compare, TakesRoundsInPairs) {
   const ComparedRow apart = Of(base, candidate).rows.front();
   EXPECT_EQ(apart.verdict, Verdict::kUnclear);
   EXPECT_FALSE(apart.round_ratio);
+}
+
+// A warm-up that was disturbed can give a kind of operation a time of its own in a round or two.
+TEST(Compare, DoesNotMissWhatAFewRoundsHad) {
+  File base;
+  base.Add("always", "words_scanned", 1);
+  File candidate = base;
+  for (std::size_t rep = 0; rep < 4; ++rep) base.Add("seldom", "batch_ns", 10, rep);
+  CompareOptions options;
+  EXPECT_EQ(Of(base, candidate, options).rows.front().verdict, Verdict::kMissing);
+  options.pairing = Pairing::kRounds;
+  EXPECT_EQ(Of(base, candidate, options).rows.front().verdict, Verdict::kUnclear);
+  base.Add("seldom", "batch_ns", 10, 4);
+  EXPECT_EQ(Of(base, candidate, options).rows.front().verdict, Verdict::kMissing);
 }
 
 TEST(Compare, GivesGeometricMeansOverRowsOfBothSides) {

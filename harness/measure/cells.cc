@@ -83,6 +83,7 @@ CellOptions OptionsOfCell(const MeasureOptions& options, const Clock& clock, con
   cell.memory = options.memory;
   cell.place_exact = options.place_exact;
   cell.prefault = options.prefault;
+  cell.slowdown_percent = options.slowdown_percent;
   cell.huge_pages = options.huge_pages;
   cell.cpu = options.cpu;
   cell.time_batches = options.time_batches;

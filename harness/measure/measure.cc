@@ -295,6 +295,10 @@ absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
 }
 
 absl::Status Measurement::TimeAll() {
+  if (options_.slowdown_percent > 0) {
+    console_.Warning(absl::StrCat("--slowdown makes every batch ", options_.slowdown_percent,
+                                  " % longer: these times say nothing about an allocator."));
+  }
   const std::vector<PlannedRun> plan = MakePlan({.cells = all_.cells.size(),
                                                  .reps = options_.reps,
                                                  .warmups = options_.warmups,

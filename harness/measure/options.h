@@ -46,6 +46,7 @@ struct MeasureOptions {
   std::optional<std::uint64_t> batch;  ///< nullopt: auto
   std::optional<OpenLoop> open_loop;   ///< --rate: then nothing else is timed
   std::vector<double> percentiles;
+  unsigned slowdown_percent = 0;  ///< for tests: see CellOptions
   // Machine.
   std::optional<unsigned> cpu;
   HugePageMode huge_pages = HugePageMode::kNever;

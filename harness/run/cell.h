@@ -47,6 +47,8 @@ inline constexpr std::size_t kRowOps = 8;
 std::string_view RowOpName(RowOp op);
 RowOp RowOpOf(OpKind kind);
 
+inline constexpr unsigned kMostSlowdownPercent = 1000;
+
 /// How to execute a cell.
 struct CellOptions {
   std::string allocator;
@@ -63,6 +65,8 @@ struct CellOptions {
   std::optional<OpenLoop> open_loop;  ///< time responses, and nothing else
   std::uint64_t batch = 1;            ///< ops in a timed batch
   bool batches_by_kind = false;       ///< cut batches where the kind changes, and report each kind
+  /// For tests of comparisons: each batch takes so many percent longer, in an empty loop.
+  unsigned slowdown_percent = 0;
   /// Extent of the heap above the heap base, all growth included. 0: not known, and no memory is
   /// mapped for it.
   PageCount heap_pages;

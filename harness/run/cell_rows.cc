@@ -101,6 +101,7 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
     const BatchTimes& all = result.batches.front();
     const double region_ns = (all.ns + all.overhead_ns) * static_cast<double>(all.ops);
     status = StatusOf(result.batch_costs, region_ns);
+    if (options.slowdown_percent > 0) status = RowStatus::kNoisy;
   }
   for (const BatchTimes& batch : result.batches) {
     ResultRow row = MakeRow(cell, RowOpName(batch.op), "batch_ns", batch.ns);

@@ -73,6 +73,7 @@ void WriteOptions(WireWriter& out, const CellOptions& options) {
     out.Number("arrival_seed", options.open_loop->seed);
   }
   out.Number("batch", options.batch);
+  out.Number("slowdown_percent", options.slowdown_percent);
   out.Number("batches_by_kind", options.batches_by_kind ? 1 : 0);
   out.Number("heap_pages", options.heap_pages.raw);
   out.Number("clock", static_cast<std::uint64_t>(options.clock.source));
@@ -104,6 +105,8 @@ CellOptions ReadOptions(WireReader& in) {
   }
   options.batch = in.Number("batch");
   if (options.batch == 0) in.Refuse("batch", "0 operations");
+  options.slowdown_percent =
+      static_cast<unsigned>(in.Below("slowdown_percent", kMostSlowdownPercent + 1));
   options.batches_by_kind = in.Flag("batches_by_kind");
   options.heap_pages = PageCount{in.Number("heap_pages")};
   options.clock.source = ReadEnum(in, "clock", ClockSource::kCntvct);

@@ -30,6 +30,7 @@ WorkloadCell SomeCell() {
   cell.options.time_ops = true;
   cell.options.open_loop = OpenLoop{0.1, Arrival::kFixed, 77};
   cell.options.batch = 128;
+  cell.options.slowdown_percent = 5;
   cell.options.heap_pages = PageCount{1234};
   cell.options.clock = {ClockSource::kTsc, 0.3333333333333333, 10, 22.25, 1e-9};
   return cell;

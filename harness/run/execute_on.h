@@ -102,10 +102,12 @@ template <Layout L, Subject S>
 absl::Status TimeBatchPass(const CellOptions& options, const Program& program, HeapState& runs,
                            const Clock& clock, TimedResult& result) {
   std::vector<Batch> batches = CutBatches(program, options.batch, options.batches_by_kind);
-  absl::Status status = TimePass<L, S>(
-      options, program, runs, std::min<std::uint64_t>(options.batch, program.ops.size()), true,
-      result.batch_costs, result,
-      [&clock, &batches](Runner<L, S>& runner) { return runner.TimeBatches(clock, batches); });
+  absl::Status status = TimePass<L, S>(options, program, runs,
+                                       std::min<std::uint64_t>(options.batch, program.ops.size()),
+                                       true, result.batch_costs, result, [&](Runner<L, S>& runner) {
+                                         runner.set_slowdown(options.slowdown_percent);
+                                         return runner.TimeBatches(clock, batches);
+                                       });
   if (!status.ok()) return status;
   const std::vector<Batch> empty = TimeEmptyLoop<L>(program, runs, clock, batches);
   result.batches = SumUpBatches(program, clock, batches, empty, options.batches_by_kind);

@@ -39,4 +39,13 @@ struct ForeignProgram {
 /// Runs it and returns what it prints on standard output.
 absl::StatusOr<std::string> RunForeign(const ForeignProgram& program);
 
+/// How a program ended that may say so by its status.
+struct ForeignEnd {
+  std::string text;     ///< what it printed on standard output
+  int exit_status = 0;  ///< 128 + its number for a signal
+};
+
+/// The same for a program whose exit status is no error here.
+absl::StatusOr<ForeignEnd> RunForeignToItsEnd(const ForeignProgram& program);
+
 }  // namespace pagealloc::bench

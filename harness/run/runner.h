@@ -67,6 +67,10 @@ class Runner {
     PA_EXPECT(!touch || (window != nullptr && longest_batch > 0), touch, longest_batch);
   }
 
+  /// From now on each timed batch takes `percent` longer, in an empty loop at its end: what a
+  /// slower allocator would look like, for tests of comparisons.
+  void set_slowdown(unsigned percent) { slowdown_percent_ = percent; }
+
   /// From now on `meter`, which outlives the runner, is paused while pages are touched.
   void set_meter(RegionMeter* meter) { meter_ = meter; }
 
@@ -104,6 +108,8 @@ class Runner {
         if (!Step(*op, hash, result)) [[unlikely]]
           return false;
       }
+      if (slowdown_percent_ > 0) [[unlikely]]
+        SlowDown(clock, begin_ticks);
       batch.ticks = clock.End() - begin_ticks;
       TouchNew();
     }
@@ -352,6 +358,16 @@ class Runner {
     return Grow(added);
   }
 
+  [[gnu::noinline]] void SlowDown(const Clock& clock, std::uint64_t begin_ticks) const {
+    const std::uint64_t taken = clock.End() - begin_ticks;
+    const std::uint64_t until = begin_ticks + taken + taken * slowdown_percent_ / 100;
+    // The reading that ends the loop and the one that ends the batch take their time too.
+    const ClockCalibration& about = clock.calibration();
+    const auto readings = static_cast<std::uint64_t>(about.pair_ns / about.ns_per_tick);
+    while (clock.End() + readings < until) {
+    }
+  }
+
   void Remember(Touched pages) {
     if (touch_) touched_[touched_count_++] = pages;
   }
@@ -377,6 +393,7 @@ class Runner {
   HeapWindow* const window_;
   const bool touch_;
   RegionMeter* meter_ = nullptr;
+  unsigned slowdown_percent_ = 0;
   std::vector<Outcome>* outcomes_ = nullptr;
   std::size_t touched_count_ = 0;
   std::uint64_t hash_ = 0;
