@@ -254,8 +254,7 @@ double DefaultThreshold(std::string_view metric) {
 std::set<std::string> ExactMetrics() {
   std::set<std::string> names;
   for (const MetricInfo& metric : AllMetrics()) {
-    if (metric.aggregate == Aggregate::kExact && metric.better != "info")
-      names.emplace(metric.name);
+    if (metric.better == "exact") names.emplace(metric.name);
   }
   return names;
 }
