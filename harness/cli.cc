@@ -114,6 +114,7 @@ std::string FirstUnknown(const CLI::App& app, const CLI::App& innermost) {
   for (const CLI::App* at = &innermost; at != nullptr; at = at->get_parent()) {
     // Flags first: behind an unknown flag its value is left over too.
     std::vector<std::string> rest = at->remaining();
+    std::erase(rest, "--");  // the parser knows it, and leaves it over all the same
     std::stable_partition(rest.begin(), rest.end(), [](const std::string& word) {
       return word.size() > 1 && word.front() == '-';
     });

@@ -159,7 +159,6 @@ TEST_F(AbTest, EndsWithTheStatusThatIsDocumented) {
            {{"--new", "absent"}, {}, 2, "--new: cannot start absent: No such file"},
            {{"--base", "./no-program"}, {}, 2, "--base: cannot start ./no-program: Permission"},
            {{"--new", "./silent"}, {}, 2, "it wrote no results"},
-           {{"--aa", "run"}, {}, 2, "unexpected word 'run': what both sides run stands behind --"},
            {{"--aa"}, {"-w", "hott"}, 2, "The nearest is 'hot'"},
            {{"--aa"}, {"replay", "bad.pagetrace"}, 2, "bad.pagetrace:2: f 1"},
            {{"--aa"}, {"compare"}, 2, "behind -- stands run or replay, not 'compare'"},

@@ -100,18 +100,8 @@ class AbCommand final : public CliCommand {
     return app;
   }
 
-  [[nodiscard]] bool TakesProgram() const override { return true; }
-
-  absl::StatusOr<Task> Resolve(const CLI::App& app,
-                               const std::vector<std::string>& arguments) override {
+  absl::StatusOr<Task> Resolve(const CLI::App& app, const std::vector<std::string>&) override {
     if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
-    if (!run_.empty()) {
-      return UsageError(absl::StrCat("unexpected word '", run_.front(),
-                                     "': what both sides run stands behind --. See "
-                                     "pagealloc-bench ab --help."));
-    }
-    const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    if (dashes != arguments.end()) run_.assign(dashes + 1, arguments.end());
     AbOptions options;
     if (absl::Status status = ResolveSides(options); !status.ok()) return status;
     if (absl::Status status = ResolveRun(options); !status.ok()) return status;
