@@ -4,6 +4,7 @@
 #include <csignal>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "harness/base/nearest_name.h"
 #include "harness/commands/all_commands.h"
+#include "harness/commands/config_file.h"
 #include "harness/report/environment.h"
 #include "harness/run/console.h"
 #include "harness/run/interrupts.h"
@@ -50,62 +52,6 @@ class HelpFormatter final : public CLI::Formatter {
     return name;
   }
 };
-
-/// The whole command line, as the parser fills it.
-class CommandLine {
- public:
-  CommandLine();
-
-  CLI::App& app() { return app_; }
-  /// The command that was parsed, if any, with its part of the line.
-  [[nodiscard]] std::pair<CliCommand*, const CLI::App*> Parsed() const;
-
- private:
-  struct Entry {
-    std::unique_ptr<CliCommand> command;
-    CLI::App* app = nullptr;
-  };
-  /// The subcommand that stands for a group of commands, added with its first.
-  CLI::App& Group(std::string_view name);
-
-  CLI::App app_{kPurpose, "pagealloc-bench"};
-  std::map<std::string_view, CLI::App*> groups_;
-  std::vector<Entry> entries_;
-};
-
-CommandLine::CommandLine() {
-  app_.formatter(std::make_shared<HelpFormatter>());  // before the subcommands, which inherit it
-  app_.require_subcommand(1);
-  app_.set_version_flag("--version", "", "print versions, compiler and flags");
-  app_.allow_extras();
-  for (ListedCommand& listed : AllCommands()) {
-    CLI::App& parent = listed.group.empty() ? app_ : Group(listed.group);
-    CLI::App* const app = listed.command->Add(parent);
-    app->allow_extras();
-    entries_.push_back({std::move(listed.command), app});
-  }
-}
-
-CLI::App& CommandLine::Group(std::string_view name) {
-  CLI::App*& group = groups_[name];
-  if (group == nullptr) {
-    group = app_.add_subcommand(std::string(name), std::string(GroupPurpose(name)));
-    group->require_subcommand(1);
-    group->allow_extras();
-  }
-  return *group;
-}
-
-std::pair<CliCommand*, const CLI::App*> CommandLine::Parsed() const {
-  for (const Entry& entry : entries_) {
-    if (entry.app->parsed()) return {entry.command.get(), entry.app};
-  }
-  return {nullptr, nullptr};
-}
-
-Task Print(std::string text) {
-  return [text = std::move(text)] { return WriteResult(text); };
-}
 
 std::string VersionText() {
   const BuildInfo build = ThisBuild();
@@ -168,6 +114,7 @@ std::string FirstUnknown(const CLI::App& app, const CLI::App& innermost) {
   for (const CLI::App* at = &innermost; at != nullptr; at = at->get_parent()) {
     // Flags first: behind an unknown flag its value is left over too.
     std::vector<std::string> rest = at->remaining();
+    std::erase(rest, "--");  // the parser knows it, and leaves it over all the same
     std::stable_partition(rest.begin(), rest.end(), [](const std::string& word) {
       return word.size() > 1 && word.front() == '-';
     });
@@ -177,33 +124,129 @@ std::string FirstUnknown(const CLI::App& app, const CLI::App& innermost) {
   return "";
 }
 
+/// The whole command line, as the parser fills it.
+class CommandLine {
+ public:
+  CommandLine();
+
+  /// Lets the parser have the words.
+  ///
+  /// @param text  receives what --help or --version print, if that is asked for.
+  absl::Status Parse(const std::vector<std::string>& arguments, std::optional<std::string>& text);
+  /// Whether Parse() failed only because words are missing.
+  [[nodiscard]] bool lacks_words() const { return lacks_words_; }
+  /// The subcommand that the user's words reached.
+  [[nodiscard]] const CLI::App& reached() const { return Innermost(app_); }
+  /// What the parsed words ask for.
+  absl::StatusOr<Task> Resolve(const std::vector<std::string>& arguments) const;
+
+ private:
+  struct Entry {
+    std::unique_ptr<CliCommand> command;
+    CLI::App* app = nullptr;
+  };
+  /// The command that was parsed; call it after Parse() only.
+  [[nodiscard]] const Entry& Parsed() const;
+  /// The subcommand that stands for a group of commands, added with its first.
+  CLI::App& Group(std::string_view name);
+
+  CLI::App app_{kPurpose, "pagealloc-bench"};
+  std::map<std::string_view, CLI::App*> groups_;
+  std::vector<Entry> entries_;
+  bool lacks_words_ = false;
+};
+
+CommandLine::CommandLine() {
+  app_.formatter(std::make_shared<HelpFormatter>());  // before the subcommands, which inherit it
+  app_.require_subcommand(1);
+  app_.set_version_flag("--version", "", "print versions, compiler and flags");
+  app_.allow_extras();
+  for (ListedCommand& listed : AllCommands()) {
+    CLI::App& parent = listed.group.empty() ? app_ : Group(listed.group);
+    CLI::App* const app = listed.command->Add(parent);
+    app->allow_extras();
+    entries_.push_back({std::move(listed.command), app});
+  }
+}
+
+CLI::App& CommandLine::Group(std::string_view name) {
+  CLI::App*& group = groups_[name];
+  if (group == nullptr) {
+    group = app_.add_subcommand(std::string(name), std::string(GroupPurpose(name)));
+    group->require_subcommand(1);
+    group->allow_extras();
+  }
+  return *group;
+}
+
+absl::Status CommandLine::Parse(const std::vector<std::string>& arguments,
+                                std::optional<std::string>& text) {
+  std::string refusal;
+  try {
+    // CLI11 takes the words in reverse order, without the program's name.
+    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App& at = reached();
+    text = at.help(at.get_parent() == nullptr ? "" : CommandName(*at.get_parent()));
+    return absl::OkStatus();
+  } catch (const CLI::CallForVersion&) {
+    text = VersionText();
+    return absl::OkStatus();
+  } catch (const CLI::RequiredError& error) {
+    refusal = error.what();
+    lacks_words_ = true;
+  } catch (const CLI::ParseError& error) {
+    refusal = error.what();
+  }
+  // A word that nobody knows is the likely cause of whatever else is missing.
+  if (const std::string word = FirstUnknown(app_, reached()); !word.empty()) {
+    lacks_words_ = false;
+    return UnknownWord(reached(), word);
+  }
+  if (!refusal.empty()) {
+    return UsageError(absl::StrCat(refusal, "; see ", CommandName(reached()), " --help."));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Task> CommandLine::Resolve(const std::vector<std::string>& arguments) const {
+  return Parsed().command->Resolve(*Parsed().app, arguments);
+}
+
+const CommandLine::Entry& CommandLine::Parsed() const {
+  const auto parsed = std::find_if(entries_.begin(), entries_.end(),
+                                   [](const Entry& entry) { return entry.app->parsed(); });
+  PA_EXPECT(parsed != entries_.end());  // since one is required
+  return *parsed;
+}
+
+/// `arguments` with those of a file behind the command's name.
+std::vector<std::string> WithConfig(std::vector<std::string> arguments, const CLI::App& app,
+                                    const ConfigWords& config) {
+  std::ptrdiff_t at = 1;  // the program's name
+  for (const CLI::App* name = &app; name->get_parent() != nullptr; name = name->get_parent()) ++at;
+  arguments.insert(arguments.begin() + at, config.words.begin(), config.words.end());
+  return arguments;
+}
+
 }  // namespace
 
 absl::StatusOr<Task> ParseCli(const std::vector<std::string>& arguments) {
   CommandLine line;
-  std::string refusal;
-  try {
-    // CLI11 takes the words in reverse order, without the program's name.
-    line.app().parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
-  } catch (const CLI::CallForHelp&) {
-    const CLI::App& at = Innermost(line.app());
-    return Print(at.help(at.get_parent() == nullptr ? "" : CommandName(*at.get_parent())));
-  } catch (const CLI::CallForVersion&) {
-    return Print(VersionText());
-  } catch (const CLI::ParseError& error) {
-    refusal = error.what();
-  }
-  const CLI::App& at = Innermost(line.app());
-  // A word that nobody knows is the likely cause of whatever else is missing.
-  if (const std::string word = FirstUnknown(line.app(), at); !word.empty()) {
-    return UnknownWord(at, word);
-  }
-  if (!refusal.empty()) {
-    return UsageError(absl::StrCat(refusal, "; see ", CommandName(at), " --help."));
-  }
-  const auto [command, app] = line.Parsed();
-  PA_EXPECT(command != nullptr);  // since one is required
-  return command->Resolve(*app, arguments);
+  std::optional<std::string> text;
+  absl::Status status = line.Parse(arguments, text);
+  if (text) return [text = *std::move(text)] { return WriteResult(text); };
+  const std::string file = ConfigFileOf(line.reached());
+  if (file.empty()) return status.ok() ? line.Resolve(arguments) : status;
+  // What the command line lacks may stand in the file.
+  if (!status.ok() && !line.lacks_words()) return status;
+  const absl::StatusOr<ConfigWords> config = ReadConfig(file, line.reached());
+  if (!config.ok()) return config.status();
+  CommandLine whole;
+  status = whole.Parse(WithConfig(arguments, line.reached(), *config), text);
+  if (!status.ok()) return InConfig(file, *config, status);
+  absl::StatusOr<Task> task = whole.Resolve(arguments);
+  return task.ok() ? std::move(task) : InConfig(file, *config, task.status());
 }
 
 int ExitStatus(const absl::Status& status) {
@@ -214,6 +257,8 @@ int ExitStatus(const absl::Status& status) {
       return 1;
     case absl::StatusCode::kInvalidArgument:
       return 2;
+    case absl::StatusCode::kOutOfRange:
+      return 3;
     case absl::StatusCode::kUnavailable:
       return 4;
     case absl::StatusCode::kFailedPrecondition:

@@ -53,8 +53,9 @@ TEST_F(CliThreads, AHeapWithOneThreadIsMeasuredLikeAnyAllocator) {
     EXPECT_EQ(row.at("result_hash"), "");
     EXPECT_EQ(row.at("params"), "");
   }
-  EXPECT_THAT(metrics, ElementsAre("batch_ns", "metadata_bytes", "minor_faults", "null_op_ns",
-                                   "ops_per_s", "rss_bytes", "service_ns"));
+  EXPECT_THAT(metrics,
+              ElementsAre("batch_ns", "live_bytes", "metadata_bytes", "minor_faults", "no_room",
+                          "null_op_ns", "ops_per_s", "rss_bytes", "service_ns", "span_bytes"));
   EXPECT_THAT(notes, HasSubstr("note: mixed: what its records expect is not compared on heap"));
 }
 

@@ -59,7 +59,7 @@ const std::vector<BadUsage>& BadUsages() {
        {"replay", "small.pagetrace", "--layuot", "linux-386"},
        "The nearest is '--layout'"},
       {"UnknownFlagHidesNoMissingTrace", {"replay", "--timming=op"}, "The nearest is '--timing'"},
-      {"FlagOfALaterVersion", {"run", "--rate", "2"}, "unknown flag '--rate'"},
+      {"FlagOfALaterVersion", {"run", "--min-time", "2s"}, "unknown flag '--min-time'"},
       {"UnknownTraceCommand", {"trace", "inspekt", "x"}, "The nearest is 'inspect'"},
       {"UnknownListing", {"list", "workload"}, "The nearest is 'workloads'"},
       {"UnknownWorkload", {"run", "-w", "chrun"}, "'churn'"},

@@ -10,8 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "harness/cli.h"
+#include "harness/micro/micro_child.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/console.h"
+#include "harness/run/counted_cell.h"
 #include "harness/run/interrupts.h"
 #include "harness/run/status_codes.h"
 
@@ -49,6 +51,17 @@ int Guarded(const std::vector<std::string>& arguments) {
     if (arguments.size() == 3 && arguments[1] == kRepetitionArgument) {
       return ExitStatus(WriteResult(AnswerRepetition(arguments[2])));
     }
+    if (arguments.size() == 2 && arguments[1] == kCountArgument) {
+      return ExitStatus(WriteResult(AnswerCount()));
+    }
+    if (arguments.size() == 2 && arguments[1] == kPathArgument) {
+      return ExitStatus(WriteResult(AnswerPath()));
+    }
+#if defined(PAGEALLOC_MICRO)
+    if (arguments.size() == 5 && arguments[1] == kMicroArgument) {
+      return ExitStatus(WriteResult(AnswerMicro(arguments)));
+    }
+#endif
     return Main(arguments);
   } catch (const std::bad_alloc&) {
     error = OutOfMemoryError();

@@ -62,6 +62,8 @@ bool Signal(pid_t process, bool to_child, int signal_number) {
 
 }  // namespace
 
+std::string PathOfProgram() { return PAGEALLOC_BENCH; }
+
 Ended Call(const std::string& folder, const std::vector<std::string>& arguments,
            const CallOptions& options) {
   std::array<int, 2> in{};

@@ -18,18 +18,22 @@ struct Ended {
   std::string err;
 };
 
-/// How it is called, beyond its arguments.
+/// How it is called, beyond its arguments. Initialised one by one, so that designated initialisers
+/// may leave some out.
 struct CallOptions {
-  std::string standard_input;
+  std::string standard_input{};
   bool stdin_stays_open = false;
-  bool stdout_closed_at_once = false;            ///< a pipe whose reader has gone
-  std::optional<std::uint64_t> file_size_limit;  ///< RLIMIT_FSIZE, in bytes
-  std::optional<int> closed_stream;              ///< 0, 1 or 2: not open at the start
-  std::string stdout_path;                       ///< instead of a pipe, such as /dev/full
-  std::string interrupt_when_file;               ///< send a signal once this file has rows
+  bool stdout_closed_at_once = false;              ///< a pipe whose reader has gone
+  std::optional<std::uint64_t> file_size_limit{};  ///< RLIMIT_FSIZE, in bytes
+  std::optional<int> closed_stream{};              ///< 0, 1 or 2: not open at the start
+  std::string stdout_path{};                       ///< instead of a pipe, such as /dev/full
+  std::string interrupt_when_file{};               ///< send a signal once this file has rows
   int interrupt_signal = 0;
   bool signal_its_child = false;  ///< send it to a child of the program instead
 };
+
+/// Where the program is.
+std::string PathOfProgram();
 
 /// Runs the program (PAGEALLOC_BENCH) in `folder` and waits for it.
 Ended Call(const std::string& folder, const std::vector<std::string>& arguments,

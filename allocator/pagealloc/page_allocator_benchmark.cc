@@ -1,12 +1,13 @@
 // page_allocator_benchmark.cc: what the library's own operations cost, on a 64-bit and a 32-bit
 // layout.
 //
-// Goals: a quick look while working on the library; the harness (pagealloc-bench) is what compares.
+// Goals: a quick look while working on the library; pagealloc-bench micro runs them into a results
+// file, and what compares is run.
 // Each benchmark prepares its heap before the clock starts, draws its random numbers beforehand,
 // and reports nanoseconds per call of the allocator (items_per_second, inverted, where a round has
 // more). Non-goals: tails, several threads, memory behind the heap (nothing is mapped for it here).
 //
-//   build/release/bin/page_allocator_benchmark --benchmark_filter='Churn.*LinuxAmd64'
+//   build/release/bin/pagealloc-bench micro --filter 'Churn.*LinuxAmd64'
 
 #include <benchmark/benchmark.h>
 
@@ -161,12 +162,12 @@ void ChurnArguments(benchmark::internal::Benchmark* b) {
 }
 BENCHMARK(Churn<LinuxAmd64>)->Apply(ChurnArguments);
 BENCHMARK(Churn<Linux386>)->Apply(ChurnArguments);
-BENCHMARK(FindPastHoles<LinuxAmd64>)->Arg(1)->Arg(2)->Arg(32);
-BENCHMARK(FindPastHoles<Linux386>)->Arg(1)->Arg(2)->Arg(32);
+BENCHMARK(FindPastHoles<LinuxAmd64>)->ArgName("pages")->Arg(1)->Arg(2)->Arg(32);
+BENCHMARK(FindPastHoles<Linux386>)->ArgName("pages")->Arg(1)->Arg(2)->Arg(32);
 BENCHMARK(FailedSearch<LinuxAmd64>);
 BENCHMARK(FailedSearch<Linux386>);
-BENCHMARK(AllocateRange<LinuxAmd64>)->Arg(1)->Arg(64)->Arg(1024);
-BENCHMARK(AllocateRange<Linux386>)->Arg(1)->Arg(64)->Arg(1024);
+BENCHMARK(AllocateRange<LinuxAmd64>)->ArgName("pages")->Arg(1)->Arg(64)->Arg(1024);
+BENCHMARK(AllocateRange<Linux386>)->ArgName("pages")->Arg(1)->Arg(64)->Arg(1024);
 BENCHMARK(CacheTakeAndFlush<LinuxAmd64>);
 BENCHMARK(CacheTakeAndFlush<Linux386>);
 

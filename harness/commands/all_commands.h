@@ -21,9 +21,20 @@ std::string_view GroupPurpose(std::string_view group);
 
 std::unique_ptr<CliCommand> MakeRunCommand();
 std::unique_ptr<CliCommand> MakeReplayCommand();
+std::unique_ptr<CliCommand> MakeCompareCommand();
+std::unique_ptr<CliCommand> MakeAbCommand();
+std::unique_ptr<CliCommand> MakeCountCommand();
+std::unique_ptr<CliCommand> MakeMicroCommand();  ///< only with PAGEALLOC_MICRO
 std::unique_ptr<CliCommand> MakeTraceValidateCommand();
 std::unique_ptr<CliCommand> MakeTraceInspectCommand();
+std::unique_ptr<CliCommand> MakeTraceConvertCommand();
+std::unique_ptr<CliCommand> MakeTraceGenerateCommand();
+std::unique_ptr<CliCommand> MakeTraceMinimizeCommand();
+std::unique_ptr<CliCommand> MakeTraceRecordCommand();
 std::unique_ptr<CliCommand> MakeMapCommand();
 std::unique_ptr<CliCommand> MakeListCommand();
+std::unique_ptr<CliCommand> MakeDoctorCommand();
+std::unique_ptr<CliCommand> MakeCompletionCommand();
+std::unique_ptr<CliCommand> MakeReportCommand();
 
 }  // namespace pagealloc::bench

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,9 @@
 #include "harness/commands/all_commands.h"
 #include "harness/commands/resolver.h"
 #include "harness/report/run_report.h"
+#include "harness/run/allocators.h"
 #include "harness/run/console.h"
-#include "harness/run/execute.h"
+#include "harness/run/malloc_library.h"
 #include "harness/trace/workload.h"
 #include "nlohmann/json.hpp"
 #include "pagealloc/layout.h"
@@ -94,8 +96,12 @@ Json Everything(Listing what) {
       break;
     case Listing::kAllocators:
       for (const AllocatorInfo& allocator : AllAllocators()) {
-        list.push_back(
-            {{"name", allocator.name}, {"available", true}, {"sentence", allocator.sentence}});
+        const std::optional<std::string> why_not = WhyUnavailable(allocator, "");
+        list.push_back({{"name", allocator.name},
+                        {"available", !why_not},
+                        {"package", allocator.package},
+                        {"reason", why_not.value_or("")},
+                        {"sentence", allocator.sentence}});
       }
       break;
     case Listing::kLayouts:
@@ -169,8 +175,13 @@ std::string TableOf(Listing what, const Json& list) {
   if (what == Listing::kWorkloads) return WorkloadTable(list);
   if (what == Listing::kLayouts) return LayoutTable(list);
   std::vector<std::vector<std::string>> rows;
+  std::string missing;
   for (const Json& entry : list) {
     std::vector<std::string> row{Text(entry["name"])};
+    if (what == Listing::kAllocators) {
+      row.emplace_back(entry["available"] ? "available" : "missing");
+      if (!entry["available"]) absl::StrAppend(&missing, Text(entry["reason"]), "\n");
+    }
     if (what == Listing::kMetrics) {
       row.push_back(Text(entry["unit"]));
       row.push_back(Text(entry["better"]));
@@ -178,7 +189,7 @@ std::string TableOf(Listing what, const Json& list) {
     row.push_back(Text(entry["sentence"]));
     rows.push_back(std::move(row));
   }
-  return Table(rows);
+  return absl::StrCat(Table(rows), missing.empty() ? "" : "\n", missing);
 }
 
 class ListCommand final : public CliCommand {
@@ -191,14 +202,15 @@ class ListCommand final : public CliCommand {
     return app;
   }
 
-  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>&) override {
+  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>& words) override {
     Resolver resolver;
     Listing listing{};
     bool json = false;
     resolver.Pick("list", listing_, kListings, listing);
     resolver.Pick("--format", format_, kTableOrJson, json);
     if (!resolver.status().ok()) return resolver.status();
-    return [listing, json] {
+    return [listing, json, words] {
+      if (listing == Listing::kAllocators) RestartWithRoomForMallocs(words);
       const Json list = Everything(listing);
       return WriteResult(json ? list.dump(2) + "\n" : TableOf(listing, list));
     };

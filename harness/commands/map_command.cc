@@ -1,8 +1,5 @@
 // map_command.cc: `map`: the heap's occupancy over time, as text or as SVG.
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +13,7 @@
 #include "harness/base/parse_units.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
-#include "harness/run/console.h"
+#include "harness/commands/output_file.h"
 #include "harness/run/status_codes.h"
 #include "harness/trace/heap_map.h"
 #include "harness/trace/judge.h"
@@ -40,8 +37,7 @@ struct MapOptions {
   bool svg = false;
   std::uint64_t columns = 0;
   std::uint64_t rows = 0;
-  std::string out;  ///< empty: standard output
-  bool force = false;
+  OutputFlags output;
 };
 
 /// The words as they were given, or the defaults.
@@ -49,9 +45,9 @@ struct MapFlags {
   MapFlags() { workload.workloads.clear(); }
 
   MeasureFlags workload;  ///< of these those that describe a workload; none unless named
-  std::string trace, out, columns, rows;
-  std::string format;  ///< empty: by the name of `out`
-  bool force = false;
+  std::string trace, columns, rows;
+  std::string format;  ///< empty: by the name of the file
+  OutputFlags output;
 };
 
 // What fits a terminal, and what a picture of readable cells holds.
@@ -74,7 +70,7 @@ absl::StatusOr<std::uint64_t> Cells(std::string_view flag, const std::string& te
 }
 
 absl::StatusOr<bool> IsSvg(const MapFlags& flags) {
-  if (flags.format.empty()) return flags.out.ends_with(".svg");
+  if (flags.format.empty()) return flags.output.out.ends_with(".svg");
   if (flags.format == "svg") return true;
   if (flags.format == "text") return false;
   constexpr std::string_view kFormats[] = {"text", "svg"};  // NOLINT(*-avoid-c-arrays)
@@ -104,8 +100,7 @@ void AddMapFlags(CLI::App& app, MapFlags& flags) {
   text("--columns", flags.columns, "moments, from left to right [100; svg: 220]", "Output", "N");
   text("--rows", flags.rows, "cells, upwards [32; svg: 105]", "Output", "N");
   text("--format", flags.format, "text or svg [by the name of -o; text]", "Output", "FORMAT");
-  text("-o,--out", flags.out, "write to this file, not to standard output", "Output", "FILE");
-  app.add_flag("--force", flags.force, "replace the file if it exists")->group("Output");
+  AddOutputFlags(app, flags.output);
 }
 
 absl::StatusOr<MapOptions> ResolveMapFlags(const CLI::App& app, const MapFlags& flags) {
@@ -135,8 +130,7 @@ absl::StatusOr<MapOptions> ResolveMapFlags(const CLI::App& app, const MapFlags& 
   const auto rows = Cells("--rows", flags.rows, *svg ? kSvgRows : kTextRows);
   if (!rows.ok()) return rows.status();
   options.rows = *rows;
-  options.out = flags.out;
-  options.force = flags.force;
+  options.output = flags.output;
   return options;
 }
 
@@ -154,21 +148,11 @@ absl::StatusOr<Program> LoadProgram(const MapOptions& options) {
 }
 
 absl::Status DrawMap(const MapOptions& options) {
-  if (!options.out.empty() && !options.force && std::ifstream(options.out).good()) {
-    return FileError(
-        absl::StrCat("cannot write ", options.out, ": it exists. Choose another name or --force."));
-  }
+  if (absl::Status status = MayWriteOutput(options.output); !status.ok()) return status;
   const absl::StatusOr<Program> program = LoadProgram(options);
   if (!program.ok()) return program.status();
   const HeapMap map = MakeHeapMap(*program, options.columns, options.rows);
-  const std::string picture = options.svg ? HeapMapSvg(map) : HeapMapText(map);
-  if (options.out.empty()) return WriteResult(picture);
-  errno = 0;
-  std::ofstream file(options.out, std::ios::binary);
-  file << picture;
-  file.close();
-  if (file) return absl::OkStatus();
-  return FileError(absl::StrCat("cannot write ", options.out, ": ", std::strerror(errno), "."));
+  return WriteOutput(options.output, options.svg ? HeapMapSvg(map) : HeapMapText(map));
 }
 
 class MapCommand final : public CliCommand {

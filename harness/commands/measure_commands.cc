@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "harness/commands/all_commands.h"
+#include "harness/commands/config_file.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/measure/measure.h"
 
@@ -43,6 +44,7 @@ class MeasureCommand final : public CliCommand {
                                const std::vector<std::string>& arguments) override {
     absl::StatusOr<MeasureOptions> options = ResolveFlags(app, suite_, flags_, arguments);
     if (!options.ok()) return options.status();
+    if (flags_.config.print) return PrintConfig(app, options->config);
     return [options = *std::move(options)] { return Measure(options); };
   }
 

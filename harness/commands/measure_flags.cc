@@ -16,47 +16,19 @@
 #include "absl/strings/str_split.h"
 #include "harness/base/nearest_name.h"
 #include "harness/base/parse_units.h"
+#include "harness/commands/measure_choices.h"
 #include "harness/commands/resolver.h"
+#include "harness/run/allocators.h"
 #include "harness/run/console.h"
-#include "harness/run/execute.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 
 namespace pagealloc::bench {
 namespace {
 
-constexpr std::array<Choice<HeapMemory>, 4> kMemory{{{"simulate", HeapMemory::kSimulate},
-                                                     {"reserve", HeapMemory::kReserve},
-                                                     {"commit", HeapMemory::kCommit},
-                                                     {"touch", HeapMemory::kTouch}}};
-constexpr std::array<Choice<bool>, 2> kCache{{{"none", false}, {"per-cpu", true}}};
-constexpr std::array<Choice<bool>, 2> kPlace{{{"auto", false}, {"exact", true}}};
-constexpr std::array<Choice<Isolation>, 2> kIsolate{
-    {{"process", Isolation::kProcess}, {"none", Isolation::kNone}}};
-constexpr std::array<Choice<Interleave>, 3> kInterleave{
-    {{"abba", Interleave::kAbba}, {"random", Interleave::kRandom}, {"none", Interleave::kNone}}};
-// Batches, then operations.
-constexpr std::array<Choice<std::pair<bool, bool>>, 4> kTiming{{{"batch", {true, false}},
-                                                                {"op", {false, true}},
-                                                                {"both", {true, true}},
-                                                                {"none", {false, false}}}};
-constexpr std::array<Choice<HugePageMode>, 3> kThp{{{"inherit", HugePageMode::kInherit},
-                                                    {"never", HugePageMode::kNever},
-                                                    {"always", HugePageMode::kAlways}}};
-constexpr std::array<Choice<Format>, 4> kFormat{{{"table", Format::kTable},
-                                                 {"csv", Format::kCsv},
-                                                 {"json", Format::kJson},
-                                                 {"markdown", Format::kMarkdown}}};
-constexpr std::array<Choice<ProgressMode>, 4> kProgress{{{"auto", ProgressMode::kAuto},
-                                                         {"always", ProgressMode::kAlways},
-                                                         {"never", ProgressMode::kNever},
-                                                         {"plain", ProgressMode::kPlain}}};
-enum class Color { kAuto, kAlways, kNever };
-constexpr std::array<Choice<Color>, 3> kColor{
-    {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}}};
-
 constexpr std::uint64_t kMostRepetitions = 100'000;
 constexpr std::uint64_t kMostThreads = 256;
+constexpr std::uint64_t kHighestRate = 1'000'000'000;            // no clock is read more often
 constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 31;  // no program has more operations
 
 void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64_t seed,
@@ -97,16 +69,32 @@ void ResolveWorkloads(Resolver& resolver, const MeasureFlags& flags, std::uint64
   }
 }
 
-// What -a heap and --threads mean for the other flags.
+// Whether the user gave a flag. A command may have removed those that mean nothing to it.
+bool Given(const CLI::App& app, const std::string& flag) {
+  const CLI::Option* const option = app.get_option_no_throw(flag);
+  return option != nullptr && option->count() > 0;
+}
+
+// What allocators mean for the flags about the heap's own pages.
+void ResolveMemory(Resolver& resolver, const CLI::App& app, MeasureOptions& options) {
+  const auto& names = options.allocators;
+  for (const std::string& name : names) {
+    if (AllocatorNamed(name).places != Places::kSystem) continue;
+    for (const std::string flag : {"--memory", "--place", "--prefault"}) {
+      if (!Given(app, flag)) continue;
+      resolver.Refuse(flag,
+                      absl::StrCat("-a ", name, " maps its own memory. Leave this flag out."));
+    }
+  }
+  // The program behind go has no heap that could be mapped; all others shall do as it does.
+  const bool go = std::find(names.begin(), names.end(), "go") != names.end();
+  options.memory_named = Given(app, "--memory");
+  if (go && !options.memory_named) options.memory = HeapMemory::kSimulate;
+}
+
+// What --threads means for the other flags.
 void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags& flags,
                     MeasureOptions& options) {
-  for (const std::string flag : {"--memory", "--place", "--prefault"}) {
-    const auto& names = options.allocators;
-    if (app.count(flag) == 0 || std::find(names.begin(), names.end(), "heap") == names.end()) {
-      continue;
-    }
-    resolver.Refuse(flag, "-a heap maps its own memory. Leave this flag out.");
-  }
   std::uint64_t threads = 1;
   resolver.Number("--threads", flags.threads, 1, threads, kMostThreads);
   options.threads = static_cast<unsigned>(threads);
@@ -120,14 +108,70 @@ void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags&
     resolver.Refuse("--threads", absl::StrCat("'", std::string(allocator.name),
                                               "' is for one thread at a time. Give -a heap."));
   }
-  if (app.count("--timing") == 0) options.time_ops = false;
+  if (!Given(app, "--timing")) options.time_ops = false;
   if (options.time_ops) {
     resolver.Refuse("--timing", "several threads are timed together only. Give batch or none.");
   }
-  if (app.count("--cpu") > 0 && options.cpu) {
+  if (Given(app, "--cpu") && options.cpu) {
     resolver.Refuse("--cpu", "several threads are not pinned. Leave this flag out.");
   }
   options.cpu.reset();
+}
+
+// What --rate means for the other flags.
+void ResolveOpenLoop(Resolver& resolver, const CLI::App& app, const MeasureFlags& flags,
+                     MeasureOptions& options) {
+  Arrival arrival{};
+  resolver.Pick("--arrival", flags.arrival, kArrival, arrival);
+  if (flags.rate.empty()) {
+    if (Given(app, "--arrival")) {
+      resolver.Refuse("--arrival", "it says how operations come at a rate. Give --rate too.");
+    }
+    return;
+  }
+  std::uint64_t rate = 0;
+  resolver.Number("--rate", flags.rate, 1, rate, kHighestRate);
+  for (const std::string flag : {"--timing", "--batch", "--hist-dir"}) {
+    if (!Given(app, flag)) continue;
+    resolver.Refuse(flag,
+                    "at a --rate response times are measured and nothing else, since figures of "
+                    "open and closed loops do not mix. Leave one of the two flags out.");
+  }
+  if (options.threads > 1) {
+    resolver.Refuse("--rate", "operations come to one thread. Leave --threads out.");
+  }
+  for (const std::string& name : options.allocators) {
+    if (AllocatorNamed(name).layouts != Layouts::kGo) continue;
+    resolver.Refuse("--rate", absl::StrCat("'", name,
+                                           "' runs in a program of its own, which knows "
+                                           "closed loops only. Leave it out."));
+  }
+  options.time_batches = false;
+  options.time_ops = false;
+  options.open_loop = OpenLoop{static_cast<double>(rate), arrival, options.seed};
+}
+
+template <class Value, std::size_t kCount>
+std::string NameOf(const std::array<Choice<Value>, kCount>& choices, Value value) {
+  for (const auto& [name, choice] : choices) {
+    if (choice == value) return std::string(name);
+  }
+  return "";
+}
+
+// Slowed figures must not be taken for others: every row says so in its label, and is noisy.
+void ResolveSlowdown(Resolver& resolver, const MeasureFlags& flags, MeasureOptions& options) {
+  std::uint64_t percent = 0;
+  resolver.Number("--slowdown", flags.slowdown, 0, percent, kMostSlowdownPercent);
+  options.slowdown_percent = static_cast<unsigned>(percent);
+  if (percent == 0) return;
+  if (options.open_loop)
+    resolver.Refuse("--slowdown", "it slows batches down, which --rate has none of.");
+  for (const std::string& name : options.allocators) {
+    if (name != "go" && AllocatorNamed(name).places != Places::kSystem) continue;
+    resolver.Refuse("--slowdown", absl::StrCat("it has no effect on -a ", name, "."));
+  }
+  absl::StrAppend(&options.label, options.label.empty() ? "" : " ", "slowdown=", percent, "%");
 }
 
 // Every flag with the value that was used, for the environment file.
@@ -136,13 +180,16 @@ KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_lnames().empty()) continue;  // TRACE: it stands in the arguments
     const std::string& name = option->get_lnames().front();
-    if (name == "help") continue;
+    if (name == "help" || name == "print-config") continue;
+    if (name == "slowdown" && options.slowdown_percent == 0) continue;
     std::string value =
         option->count() > 0 ? absl::StrJoin(option->results(), ",") : option->get_default_str();
     const bool is_flag = option->get_expected_max() == 0;
     if (is_flag && option->count() == 0) value = name == "verify" ? "true" : "false";
     if (name == "timing" && options.time_batches && !options.time_ops) value = "batch";
+    if (name == "timing" && options.open_loop) value = "response";
     if (name == "seed") value = std::to_string(options.seed);
+    if (name == "memory") value = NameOf(kMemory, options.memory);
     config.emplace_back(name, value);
   }
   return config;
@@ -169,7 +216,7 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
     app.add_flag(names, value, help)->group(group);
   };
 
-  if (suite == "run") {
+  if (suite != "replay") {
     list("-w,--workload", flags.workloads,
          "workloads, by name or pattern; @quick and @full are sets", "What", "GLOB,...")
         ->delimiter(',');
@@ -178,7 +225,10 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
     text("--heap", flags.heap, "size of a workload's heap, such as 4GiB [1GiB]", "What", "SIZE");
     list("-p,--param", flags.params, "parameters of workloads; several values: every combination",
          "What", "K=V,...");
-    text("--ops", flags.ops, "measured operations of a workload [200000]", "Reproduce", "N");
+    text("--ops", flags.ops,
+         suite == "count" ? "measured operations of a workload [20000]"
+                          : "measured operations of a workload [200000]",
+         "Reproduce", "N");
   } else {
     app.add_option("TRACE", flags.traces, "pagetrace files, plain or .zst; - is standard input")
         ->required()
@@ -210,7 +260,14 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   text("--threads", flags.threads,
        "threads at work on one heap (-a heap), each with the program of a seed of its own", "Time",
        "N");
+  text("--rate", flags.rate,
+       "open loop: start operations at this rate, and time from when each should have started",
+       "Time", "OPS/S");
+  text("--arrival", flags.arrival, "of operations at a rate: fixed or poisson", "Time", "MODE");
   text("--percentiles", flags.percentiles, "of operations timed one by one", "Time", "LIST");
+
+  // Not for users: it makes an allocator look slower, so that tests see whether `ab` notices.
+  text("--slowdown", flags.slowdown, "", "", "PERCENT");
 
   text("--cpu", flags.cpu, "pin repetitions to a CPU: a number, auto or none", "Machine", "N");
   text("--thp", flags.thp, "transparent huge pages: inherit, never or always", "Machine", "MODE");
@@ -233,6 +290,7 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
   text("--progress", flags.progress, "auto, always, never or plain", "Output", "MODE");
   text("--color", flags.color, "auto, always or never", "Output", "WHEN");
   flag("--dry-run", flags.dry_run, "say what would run, and run nothing", "Output");
+  AddConfigFlags(app, flags.config);
 }
 
 absl::Status RefuseEmptyWords(const CLI::App& app) {
@@ -281,12 +339,12 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Pick("--memory", flags.memory, kMemory, options.memory);
   resolver.Pick("--place", flags.place, kPlace, options.place_exact);
   resolver.Seed("--seed", flags.seed, options.seed);
-  if (suite == "run") ResolveWorkloads(resolver, flags, options.seed, options.workloads);
+  if (suite != "replay") ResolveWorkloads(resolver, flags, options.seed, options.workloads);
 
   resolver.Number("--reps", flags.reps, 1, options.reps, kMostRepetitions);
   resolver.Number("--warmup", flags.warmup, 0, options.warmups, kMostRepetitions);
-  if (flags.smoke && app.count("--reps") == 0) options.reps = 1;
-  if (flags.smoke && app.count("--warmup") == 0) options.warmups = 0;
+  if (flags.smoke && !Given(app, "--reps")) options.reps = 1;
+  if (flags.smoke && !Given(app, "--warmup")) options.warmups = 0;
   if (!flags.max_time.empty()) {
     const OrProblem<std::chrono::nanoseconds> time = ParseDuration(flags.max_time);
     if (time.ok()) {
@@ -307,7 +365,9 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   resolver.Percentiles("--percentiles", flags.percentiles, options.percentiles);
 
   resolver.Cpu("--cpu", flags.cpu, options.cpu);
+  ResolveMemory(resolver, app, options);
   ResolveThreads(resolver, app, flags, options);
+  ResolveOpenLoop(resolver, app, flags, options);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);
   options.prefault = flags.prefault;
   if (flags.prefault && options.memory != HeapMemory::kCommit &&
@@ -322,12 +382,13 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   options.force = flags.force;
   resolver.Pick("--format", flags.format, kFormat, options.format);
   options.hist_dir = flags.hist_dir;
-  if (!flags.hist_dir.empty() && !options.time_ops) {
+  if (!flags.hist_dir.empty() && !options.time_ops && !options.open_loop) {
     resolver.Refuse("--hist-dir", "there are histograms only with --timing op or both.");
   }
   options.record = flags.record;
   options.label = flags.label;
   resolver.MustBeUtf8("--label", flags.label);
+  ResolveSlowdown(resolver, flags, options);
   options.quiet = flags.quiet;
   options.verbose = flags.verbose;
   resolver.Pick("--progress", flags.progress, kProgress, options.progress);

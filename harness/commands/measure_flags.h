@@ -1,4 +1,4 @@
-/// measure_flags.h: the flags of `run` and `replay`, as words and as MeasureOptions.
+/// measure_flags.h: the flags of `run`, `replay` and `count`, as words and as MeasureOptions.
 #pragma once
 
 #include <string>
@@ -6,6 +6,7 @@
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
+#include "harness/commands/config_file.h"
 #include "harness/measure/options.h"
 
 namespace pagealloc::bench {
@@ -22,14 +23,16 @@ struct MeasureFlags {
   std::string cache = "none", memory = "commit", place = "auto", seed = "1", reps = "20",
               warmup = "1";
   std::string isolate = "process", interleave = "abba", timing = "both", batch = "auto";
-  std::string threads = "1";
+  std::string threads = "1", slowdown = "0", rate, arrival = "fixed";
   std::string percentiles = "50,90,99,99.9", cpu = "auto", thp = "never";
   std::string format = "table", progress = "auto", color = "auto";
   bool prefault = false, strict_env = false, verify = true, force = false, quiet = false;
   bool verbose = false, dry_run = false, smoke = false;
+  ConfigFlags config;
 };
 
-/// Adds the flags of `run` (suite "run") or `replay` to a subcommand. `flags` must outlive `app`.
+/// Adds the flags of `run` (suite "run"), `replay` or `count` to a subcommand; those about time
+/// too, which `count` removes again. `flags` must outlive `app`.
 void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flags);
 
 /// A UsageError if any word but --label's is empty, as an unset variable of a script leaves it:

@@ -9,28 +9,13 @@
 #include "absl/strings/str_cat.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/resolver.h"
+#include "harness/commands/trace_files.h"
 #include "harness/run/console.h"
-#include "harness/run/status_codes.h"
-#include "harness/trace/judge.h"
-#include "harness/trace/trace_file.h"
 #include "harness/trace/trace_statistics.h"
 #include "nlohmann/json.hpp"
 
 namespace pagealloc::bench {
 namespace {
-
-struct Judged {
-  Program program;
-  Judgement judgement;
-};
-
-absl::StatusOr<Judged> ReadJudged(const std::string& path) {
-  absl::StatusOr<ParsedTrace> trace = ReadTraceFile(path);
-  if (!trace.ok()) return FileError(std::string(trace.status().message()));
-  Result<Judgement, TraceError> judgement = Judge(*trace);
-  if (!judgement.ok()) return UsageError(judgement.error().Message());
-  return Judged{std::move(trace->program), std::move(judgement).value()};
-}
 
 using Json = nlohmann::ordered_json;
 
@@ -97,7 +82,7 @@ Json Inspected(const std::string& path, const TraceStatistics& statistics) {
 absl::Status Validate(const std::vector<std::string>& files) {
   std::string text;
   for (const std::string& path : files) {
-    const absl::StatusOr<Judged> trace = ReadJudged(path);
+    const absl::StatusOr<JudgedTrace> trace = ReadJudgedTrace(path);
     if (!trace.ok()) return trace.status();
     absl::StrAppend(&text, path, ": valid, ", trace->program.ops.size(), " operations\n");
   }
@@ -108,7 +93,7 @@ absl::Status Inspect(const std::vector<std::string>& files, bool as_json) {
   std::string text;
   Json list = Json::array();
   for (const std::string& path : files) {
-    const absl::StatusOr<Judged> trace = ReadJudged(path);
+    const absl::StatusOr<JudgedTrace> trace = ReadJudgedTrace(path);
     if (!trace.ok()) return trace.status();
     const TraceStatistics statistics = ComputeStatistics(trace->program, trace->judgement);
     if (as_json) {

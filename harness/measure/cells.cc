@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -9,6 +10,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "harness/report/results_csv.h"
+#include "harness/run/allocators.h"
 #include "harness/run/status_codes.h"
 
 namespace pagealloc::bench {
@@ -59,73 +64,147 @@ absl::Status AddSource(const MeasureOptions& options, const Console& console, So
     NoteExpectations(console, source, "with --cache per-cpu: the caches decide where runs lie");
     params["cache"] = "per-cpu";
   }
+  if (options.open_loop) {
+    params["rate"] = ShortestNumber(options.open_loop->ops_per_s);
+    params["arrival"] = ArrivalName(options.open_loop->arrival);
+  }
   if (options.threads > 1) params["threads"] = absl::StrCat(options.threads);
   source.columns.params = ParamText(params);
   all.sources.push_back(std::move(source));
   return absl::OkStatus();
 }
 
+CellOptions OptionsOfCell(const MeasureOptions& options, const Clock& clock, const Source& source,
+                          const AllocatorInfo& allocator, const std::string& layout) {
+  CellOptions cell;
+  cell.allocator = std::string(allocator.name);
+  cell.layout = layout;
+  if (options.per_cpu_caches) cell.caches = CachesFor(source.program);
+  cell.memory = options.memory;
+  cell.place_exact = options.place_exact;
+  cell.prefault = options.prefault;
+  cell.slowdown_percent = options.slowdown_percent;
+  cell.huge_pages = options.huge_pages;
+  cell.cpu = options.cpu;
+  cell.time_batches = options.time_batches;
+  cell.time_ops = options.time_ops;
+  cell.open_loop = options.open_loop;
+  // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
+  cell.batch = options.batch.value_or(clock.BatchFor(2));
+  cell.batches_by_kind = source.kind_block >= clock.BatchFor(2);
+  cell.heap_pages = options.per_cpu_caches ? HeapForCaches(source, layout) : source.heap_pages;
+  if (allocator.places == Places::kOwn && !source.program.explicit_growth) {
+    // Scattered runs, and more pages than were asked for: it needs more than the judge saw.
+    cell.heap_pages = PageCount{4 * source.heap_pages.raw};
+  }
+  if (allocator.layouts == Layouts::kGo) cell.memory = HeapMemory::kSimulate;
+  if (allocator.places == Places::kSystem) {
+    // It maps its own memory, as much as a workload grows its heap, for each thread.
+    cell.memory = HeapMemory::kSimulate;
+    cell.threads = options.threads;
+    const bool bounded = source.program.explicit_growth;
+    cell.heap_pages =
+        PageCount{bounded ? options.threads * source.heap_pages.raw : std::uint64_t{0}};
+  }
+  cell.clock = clock.calibration();
+  return cell;
+}
+
+// Those of the allocators asked for that can run a source. A workload that one cannot run is left
+// out there; a trace is refused.
+absl::StatusOr<std::vector<const AllocatorInfo*>> AllocatorsFor(const MeasureOptions& options,
+                                                                const Console& console,
+                                                                const Source& source) {
+  std::vector<const AllocatorInfo*> able;
+  std::map<std::string, std::vector<std::string>> left_out;  // by reason
+  for (const std::string& name : options.allocators) {
+    const AllocatorInfo& allocator = AllocatorNamed(name);
+    if (const std::optional<std::string> why = MisfitForAllocator(allocator, source)) {
+      if (!source.workload) return UsageError(*why);
+      left_out[absl::StrReplaceAll(*why, {{absl::StrCat("-a ", name), "-a $"}})].push_back(name);
+      continue;
+    }
+    if (allocator.places != Places::kModel) {
+      NoteExpectations(console, source,
+                       absl::StrCat("on ", name, ", which decides where runs lie"));
+    }
+    able.push_back(&allocator);
+  }
+  for (const auto& [why, names] : left_out) {
+    const std::string listed = absl::StrJoin(names, ",");
+    console.Note(absl::StrCat("note: skipped on ", listed, ": ",
+                              absl::StrReplaceAll(why, {{"-a $", "-a " + listed}})));
+  }
+  return able;
+}
+
+void AddCell(const MeasureOptions& options, CellOptions cell_options, const Console& console,
+             std::size_t source_index, Cells& all) {
+  Cell cell;
+  cell.source = source_index;
+  cell.columns = all.sources[source_index].columns;
+  cell.columns.suite = options.suite;
+  cell.columns.allocator = cell_options.allocator;
+  cell.columns.layout = cell_options.layout;
+  cell.options = std::move(cell_options);
+  // Traces have names of their own, but -p may spell one parameter set in two ways.
+  const bool known = std::any_of(all.cells.begin(), all.cells.end(), [&cell](const Cell& other) {
+    return other.columns == cell.columns;
+  });
+  if (known) {
+    console.Note(absl::StrCat("note: ", all.Title(cell), " was named twice; it runs once"));
+  } else {
+    all.cells.push_back(std::move(cell));
+  }
+}
+
 absl::Status AddCells(const MeasureOptions& options, const Clock& clock, const Console& console,
                       std::size_t source_index, Cells& all) {
   const Source& source = all.sources[source_index];
-  const std::vector<std::string>& allocators = options.allocators;
-  bool heap_can = std::find(allocators.begin(), allocators.end(), "heap") != allocators.end();
-  if (heap_can) {
-    if (const std::optional<std::string> why = MisfitForHeap(source)) {
-      if (!source.workload) return UsageError(*why);
-      console.Note(absl::StrCat("note: skipped on heap: ", *why));
-      heap_can = false;
-    } else {
-      NoteExpectations(console, source, "on heap, which decides where runs lie");
-    }
-  }
+  const auto allocators = AllocatorsFor(options, console, source);
+  if (!allocators.ok()) return allocators.status();
   for (const std::string& layout : options.layouts) {
     if (const std::optional<std::string> why = Misfit(source, layout)) {
       if (options.layouts_named) return UsageError(*why);
       console.Note(absl::StrCat("note: skipped on ", layout, ": ", *why));
       continue;
     }
-    for (const std::string& allocator : options.allocators) {
-      if (allocator == "heap" && !heap_can) continue;
-      Cell cell;
-      cell.source = source_index;
-      cell.options.allocator = allocator;
-      cell.options.layout = layout;
-      if (options.per_cpu_caches) cell.options.caches = CachesFor(source.program);
-      cell.options.memory = options.memory;
-      cell.options.place_exact = options.place_exact;
-      cell.options.prefault = options.prefault;
-      cell.options.huge_pages = options.huge_pages;
-      cell.options.cpu = options.cpu;
-      cell.options.time_batches = options.time_batches;
-      cell.options.time_ops = options.time_ops;
-      // No operation of any allocator costs less than 2 ns; a warm-up says more (TimeRepetition).
-      cell.options.batch = options.batch.value_or(clock.BatchFor(2));
-      cell.options.batches_by_kind = source.kind_block >= clock.BatchFor(2);
-      cell.options.heap_pages =
-          options.per_cpu_caches ? HeapForCaches(source, layout) : source.heap_pages;
-      if (allocator == "heap") {
-        // It maps its own memory, as much as a workload grows its heap, for each thread.
-        cell.options.memory = HeapMemory::kSimulate;
-        cell.options.threads = options.threads;
-        const bool bounded = source.program.explicit_growth;
-        cell.options.heap_pages =
-            PageCount{bounded ? options.threads * source.heap_pages.raw : std::uint64_t{0}};
+    for (const AllocatorInfo* allocator : *allocators) {
+      if (allocator->layouts == Layouts::kNone || WrongLayout(*allocator, layout)) continue;
+      AddCell(options, OptionsOfCell(options, clock, source, *allocator, layout), console,
+              source_index, all);
+    }
+  }
+  for (const AllocatorInfo* allocator : *allocators) {
+    if (allocator->layouts != Layouts::kNone) continue;
+    AddCell(options, OptionsOfCell(options, clock, source, *allocator, std::string(kNoLayout)),
+            console, source_index, all);
+  }
+  return absl::OkStatus();
+}
+
+// Before anything is read: every allocator that is asked for is there, on all its layouts.
+absl::Status CheckAllocators(const MeasureOptions& options, const Console& console) {
+  for (const std::string& name : options.allocators) {
+    const AllocatorInfo& allocator = AllocatorNamed(name);
+    if (allocator.layouts == Layouts::kNone) {
+      if (const auto why_not = WhyUnavailable(allocator, kNoLayout)) return UsageError(*why_not);
+      continue;
+    }
+    for (const std::string& layout : options.layouts) {
+      if (const std::optional<std::string> why = WrongLayout(allocator, layout)) {
+        console.Note(absl::StrCat("note: ", *why));
+      } else if (const std::optional<std::string> why_not = WhyUnavailable(allocator, layout)) {
+        return UsageError(*why_not);
       }
-      cell.options.clock = clock.calibration();
-      cell.columns = source.columns;
-      cell.columns.suite = options.suite;
-      cell.columns.allocator = allocator;
-      cell.columns.layout = layout;
-      // Traces have names of their own, but -p may spell one parameter set in two ways.
-      const bool known =
-          std::any_of(all.cells.begin(), all.cells.end(),
-                      [&cell](const Cell& other) { return other.columns == cell.columns; });
-      if (known) {
-        console.Note(absl::StrCat("note: ", all.Title(cell), " was named twice; it runs once"));
-      } else {
-        all.cells.push_back(std::move(cell));
-      }
+    }
+    if (allocator.layouts == Layouts::kGo && !options.memory_named) {
+      console.Note(absl::StrCat("note: -a ", name, " maps no heap, so none is mapped for others ",
+                                "either (--memory simulate)"));
+    } else if (allocator.layouts == Layouts::kGo && options.memory != HeapMemory::kSimulate) {
+      console.Warning(absl::StrCat("-a ", name,
+                                   " maps no heap, and others do: what growth costs "
+                                   "compares with --memory simulate only."));
     }
   }
   return absl::OkStatus();
@@ -150,6 +229,7 @@ std::string Cells::Title(const Cell& cell) const {
 
 absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& clock,
                                 const Console& console) {
+  if (absl::Status status = CheckAllocators(options, console); !status.ok()) return status;
   Cells all;
   std::set<std::string> files;
   std::set<std::string> names;
@@ -188,7 +268,7 @@ absl::StatusOr<Cells> LoadCells(const MeasureOptions& options, const Clock& cloc
         "nothing is left to run: no allocator and layout of those asked for can run any of these "
         "traces and workloads. Name others with -a and -l.");
   }
-  if (options.time_batches || options.time_ops) {
+  if (options.Timed()) {
     absl::Status status = RefuseTooManyRuns(options, all.cells.size());
     if (!status.ok()) return status;
   }

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "harness/base/clock.h"
 #include "harness/measure/options.h"
+#include "harness/run/arrivals.h"
 #include "harness/run/cell.h"
 #include "harness/run/cell_rows.h"
 #include "harness/run/console.h"
@@ -26,6 +27,7 @@ struct Cell {
   std::uint64_t finished = 0;  ///< repetitions, warm-ups not counted
   std::vector<double> all_ns;  ///< of the repetitions timed in batches
   PooledTimes pooled;
+  std::vector<OpenLoopTime> open_loops;  ///< of the repetitions at a rate
 };
 
 /// Cells in the order of their sources.

@@ -16,11 +16,11 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "harness/files/write_file.h"
 #include "harness/report/results_csv.h"
 #include "harness/run/cell.h"
 #include "harness/run/status_codes.h"
 #include "harness/trace/op.h"
-#include "harness/trace/trace_file.h"
 #include "harness/trace/trace_writer.h"
 
 namespace pagealloc::bench {
@@ -80,25 +80,13 @@ absl::Status MayRecord(const Program& program, const std::string& path, bool for
 }
 
 absl::Status CanRecord(const std::string& path) {
-  struct stat about {};
-  const bool exists = stat(path.c_str(), &about) == 0;
-  // Opening a pipe or a device may wait or do something; what is wrong with it shows later.
-  if (exists && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) return absl::OkStatus();
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (file < 0) {
-    return FileError(absl::StrCat("cannot record to ", path, ": ", std::strerror(errno),
-                                  ". Choose another place with --record."));
-  }
-  close(file);
-  if (exists) return absl::OkStatus();
-  std::error_code error;  // the file itself: `path` may be a link that led nowhere
-  const std::filesystem::path made = std::filesystem::canonical(path, error);
-  if (!error) std::filesystem::remove(made, error);
-  return absl::OkStatus();
+  absl::Status status = CanWrite(path);
+  if (status.ok()) return status;
+  return FileError(absl::StrCat(std::string(status.message()), ". Choose another place."));
 }
 
 absl::Status RecordTrace(const Program& program, const std::string& path) {
-  const absl::Status status = WriteTraceFile(path, WriteTrace(program));
+  const absl::Status status = WriteTextFile(path, WriteTrace(program));
   return status.ok() ? status : FileError(std::string(status.message()));
 }
 
@@ -159,28 +147,6 @@ absl::Status WriteHistograms(const std::string& path, const PooledTimes& times,
 void RemovePartial(const ResultsWriter& writer) {
   std::remove(writer.partial_path().c_str());
   std::remove(absl::StrCat(writer.environment_path(), ".partial").c_str());
-}
-
-std::vector<std::string> EnvironmentProblems(const Environment& environment) {
-  std::vector<std::string> problems;
-  const std::string& build = environment.build.build_type;
-  if (build != "Release") {
-    problems.push_back(absl::StrCat("this is a ", build,
-                                    " build: its timings say nothing about a Release build."));
-  }
-  if (!environment.governor.empty() && environment.governor != "performance") {
-    problems.push_back(absl::StrCat("the CPU's frequency governor is ", environment.governor,
-                                    ": its speed may change during the run."));
-  }
-  if (environment.clock.source == ClockSource::kClockGettime) {
-    problems.push_back("the CPU's counter cannot be trusted here; clock_gettime is used instead.");
-  }
-  const double load = std::strtod(environment.load_average.c_str(), nullptr);
-  if (load > 0.5 * static_cast<double>(std::max<std::uint64_t>(environment.cores, 1))) {
-    problems.push_back(absl::StrCat("the machine is busy (load average ", environment.load_average,
-                                    " on ", environment.cores, " CPUs)."));
-  }
-  return problems;
 }
 
 }  // namespace pagealloc::bench

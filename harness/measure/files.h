@@ -1,4 +1,4 @@
-/// files.h: the smaller files around a run, and what to think of the machine.
+/// files.h: the smaller files around a run.
 #pragma once
 
 #include <string>
@@ -43,8 +43,5 @@ absl::Status WriteHistograms(const std::string& path, const PooledTimes& times, 
 
 /// Removes the unfinished results file and its environment file.
 void RemovePartial(const ResultsWriter& writer);
-
-/// What makes timings on this machine or with this build doubtful, a sentence each.
-std::vector<std::string> EnvironmentProblems(const Environment& environment);
 
 }  // namespace pagealloc::bench

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,18 +20,22 @@
 #include "harness/base/source_position.h"
 #include "harness/measure/cells.h"
 #include "harness/measure/config.h"
+#include "harness/measure/counting.h"
 #include "harness/measure/files.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
+#include "harness/report/machine_check.h"
 #include "harness/report/render.h"
 #include "harness/report/results_writer.h"
 #include "harness/report/run_report.h"
 #include "harness/report/statistics.h"
+#include "harness/run/allocators.h"
 #include "harness/run/cell.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/cell_rows.h"
 #include "harness/run/console.h"
 #include "harness/run/interrupts.h"
+#include "harness/run/malloc_library.h"
 #include "harness/run/plan.h"
 #include "harness/run/progress.h"
 #include "harness/run/source.h"
@@ -58,8 +63,11 @@ class Measurement {
   absl::Status SaveHistograms() const;
   absl::Status CheckAll();
   absl::Status CheckCell(Cell& cell);
+  absl::Status SamePlaces(std::size_t source) const;
+  absl::Status CountCell(Cell& cell, Progress& progress);
   absl::Status TimeAll();
   absl::Status TimeRepetition(Cell& cell, const PlannedRun& run);
+  void WarnOfQueue(const Cell& cell) const;
   absl::Status CloseOut();
   absl::Status Save(std::vector<ResultRow> rows);
   absl::Status Interrupted(const absl::Status& status) const;
@@ -67,7 +75,6 @@ class Measurement {
 
   const Source& SourceOf(const Cell& cell) const { return all_.SourceOf(cell); }
   std::string Title(const Cell& cell) const { return all_.Title(cell); }
-  bool Timed() const { return options_.time_batches || options_.time_ops; }
 
   const MeasureOptions& options_;
   Console console_;
@@ -75,6 +82,7 @@ class Measurement {
   std::optional<Clock> clock_;
   RunReport report_;
   Cells all_;
+  std::optional<InstructionCounter> counter_;
   std::unique_ptr<ResultsWriter> writer_;
   std::uint64_t finished_ = 0;                ///< repetitions, warm-ups not counted
   std::vector<std::string> histogram_paths_;  ///< one for each cell, or none
@@ -86,7 +94,7 @@ absl::Status Measurement::DescribeMachine() {
   report_.environment = ReadEnvironment(options_.arguments, options_.config, clock_->calibration());
   report_.run = MakeRunColumns(report_.environment, options_.label,
                                static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()));
-  if (!Timed()) return absl::OkStatus();
+  if (!options_.Timed()) return absl::OkStatus();
   std::string problems;
   for (const std::string& problem : EnvironmentProblems(report_.environment)) {
     absl::StrAppend(&problems, problems.empty() ? "" : " ", problem);
@@ -121,9 +129,15 @@ std::string Measurement::Plan() const {
     absl::StrAppend(&text, Title(cell), " | ", SourceOf(cell).measured_ops, " operations, heap ",
                     SizeText(BytesOf(SourceOf(cell).heap_pages)), "\n");
   }
-  const std::uint64_t reps = Timed() ? options_.reps : 0;
+  if (options_.count) {
+    absl::StrAppend(&text, all_.cells.size(),
+                    " cells, each checked and counted; nothing was run\n");
+    return text;
+  }
+  const std::uint64_t reps = options_.Timed() ? options_.reps : 0;
   absl::StrAppend(&text, all_.cells.size(), " cells, each checked once and timed ", reps,
-                  " times after ", Timed() ? options_.warmups : 0, " warm-ups; nothing was run\n");
+                  " times after ", options_.Timed() ? options_.warmups : 0,
+                  " warm-ups; nothing was run\n");
   return text;
 }
 
@@ -158,6 +172,8 @@ absl::Status Measurement::InCell(const Cell& cell, const absl::Status& status) c
 }
 
 absl::Status Measurement::CheckAll() {
+  Progress progress(stderr, options_.quiet || !counter_ ? ProgressMode::kNever : options_.progress,
+                    all_.cells.size());
   for (std::size_t i = 0; i < all_.sources.size(); ++i) {
     Source& source = all_.sources[i];
     if (source.workload && source.program.ops.empty() && source.measured_ops > 0) {
@@ -168,13 +184,33 @@ absl::Status Measurement::CheckAll() {
     }
     for (Cell& cell : all_.cells) {
       if (cell.source != i) continue;
+      progress.Begin(Title(cell));
       if (absl::Status status = CheckCell(cell); !status.ok()) return status;
+      if (!counter_) continue;
+      if (absl::Status status = CountCell(cell, progress); !status.ok()) return status;
     }
+    if (absl::Status status = SamePlaces(i); !status.ok()) return status;
     if (!options_.record.empty()) {
       absl::Status status = RecordTrace(source.program, options_.record);
       if (!status.ok()) return status;
     }
     if (source.workload) source.ReleaseProgram();
+  }
+  return absl::OkStatus();
+}
+
+// Whether or not the model has judged them: allocators that have no choice do not differ.
+absl::Status Measurement::SamePlaces(std::size_t source) const {
+  std::map<std::string, const Cell*> first_on;
+  for (const Cell& cell : all_.cells) {
+    if (cell.source != source || cell.options.caches > 0) continue;
+    if (AllocatorNamed(cell.options.allocator).places != Places::kModel) continue;
+    const Cell& first = *first_on.try_emplace(cell.options.layout, &cell).first->second;
+    if (cell.checked.result_hash == first.checked.result_hash) continue;
+    return DiffersError(absl::StrCat(
+        Title(cell), " placed pages differently from ", first.options.allocator, " (result hash ",
+        HashText(cell.checked.result_hash), ", not ", HashText(first.checked.result_hash),
+        "). Run without --no-verify to see the first difference."));
   }
   return absl::OkStatus();
 }
@@ -203,8 +239,21 @@ absl::Status Measurement::CheckCell(Cell& cell) {
     advice = "Replay without --cache to see whether the caches or the allocator are wrong.";
   } else if (cell.options.allocator == "heap") {
     advice = "Replay with -a radix, and without --threads, to see what is wrong.";
+  } else if (AllocatorNamed(cell.options.allocator).places != Places::kModel) {
+    advice = "Replay with -a radix to see whether the program or this allocator is wrong.";
   }
   return DiffersError(RenderProblem(source.program.PositionOf(op), reason, advice));
+}
+
+absl::Status Measurement::CountCell(Cell& cell, Progress& progress) {
+  std::string line = absl::StrCat(Title(cell), ": ");
+  absl::StatusOr<std::vector<ResultRow>> rows =
+      counter_->Count(cell, SourceOf(cell), finished_, line);
+  if (!rows.ok()) return InCell(cell, rows.status());
+  ++finished_;
+  progress.EndRepetition();
+  progress.EndCell(line);
+  return Save(*std::move(rows));
 }
 
 absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
@@ -233,6 +282,7 @@ absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
   ++cell.finished;
   cell.pooled.Add(*timed, cell.options.clock.ns_per_tick);
   if (!timed->batches.empty()) cell.all_ns.push_back(timed->batches.front().ns);
+  if (timed->open_loop) cell.open_loops.push_back(*timed->open_loop);
   const RepetitionPlace place{*run.rep, run.seq};
   std::vector<ResultRow> rows =
       TimedRows(cell.columns, place, *timed, cell.options, options_.percentiles);
@@ -245,6 +295,10 @@ absl::Status Measurement::TimeRepetition(Cell& cell, const PlannedRun& run) {
 }
 
 absl::Status Measurement::TimeAll() {
+  if (options_.slowdown_percent > 0) {
+    console_.Warning(absl::StrCat("--slowdown makes every batch ", options_.slowdown_percent,
+                                  " % longer: these times say nothing about an allocator."));
+  }
   const std::vector<PlannedRun> plan = MakePlan({.cells = all_.cells.size(),
                                                  .reps = options_.reps,
                                                  .warmups = options_.warmups,
@@ -283,10 +337,26 @@ absl::Status Measurement::Save(std::vector<ResultRow> rows) {
   return status;
 }
 
+void Measurement::WarnOfQueue(const Cell& cell) const {
+  std::vector<OpenLoopTime> late = cell.open_loops;
+  std::erase_if(late, [](const OpenLoopTime& time) { return time.kept_up(); });
+  if (late.empty()) return;
+  const auto slower = [](const OpenLoopTime& a, const OpenLoopTime& b) {
+    return a.achieved_ops_per_s() < b.achieved_ops_per_s();
+  };
+  const OpenLoopTime& worst = *std::min_element(late.begin(), late.end(), slower);
+  console_.Warning(absl::StrFormat(
+      "%s: in %d of %d repetitions the allocator or the machine did not keep up: achieved %.0f of "
+      "%.0f ops/s. Response times then grow with the length of the run; give a lower --rate.",
+      Title(cell), late.size(), cell.open_loops.size(), worst.achieved_ops_per_s(),
+      cell.options.open_loop->ops_per_s));
+}
+
 absl::Status Measurement::CloseOut() {
   AddMeasuredConfig(options_, all_, report_.environment.config);
   std::vector<ResultRow> rows;
   for (const Cell& cell : all_.cells) {
+    WarnOfQueue(cell);
     std::vector<ResultRow> of_cell;
     std::copy_if(report_.rows.begin(), report_.rows.end(), std::back_inserter(of_cell),
                  [&cell](const ResultRow& row) { return row.cell == cell.columns; });
@@ -295,13 +365,13 @@ absl::Status Measurement::CloseOut() {
         cell.pooled.Rows(cell.columns, cell.options.clock.ns_per_tick, options_.percentiles);
     over_all.insert(over_all.end(), pooled.begin(), pooled.end());
     for (ResultRow& row : over_all) {
-      if (Timed() && cell.finished < options_.reps) {
+      if (options_.Timed() && cell.finished < options_.reps) {
         row.status = std::max(row.status, RowStatus::kTruncated);
       }
     }
     rows.insert(rows.end(), over_all.begin(), over_all.end());
   }
-  const std::uint64_t planned = Timed() ? all_.cells.size() * options_.reps : 0;
+  const std::uint64_t planned = options_.Timed() ? all_.cells.size() * options_.reps : 0;
   if (finished_ < planned) {
     console_.Warning(absl::StrCat("--max-time ended the run after ", finished_, " of ", planned,
                                   " repetitions."));
@@ -330,7 +400,7 @@ absl::Status Measurement::SaveHistograms() const {
 absl::Status Measurement::Interrupted(const absl::Status& status) const {
   if (status.code() != absl::StatusCode::kCancelled) return status;
   if (finished_ == 0) return absl::CancelledError("interrupted before any repetition finished");
-  const std::uint64_t planned = all_.cells.size() * options_.reps;
+  const std::uint64_t planned = all_.cells.size() * (counter_ ? 1 : options_.reps);
   const std::string saved = writer_ == nullptr
                                 ? "; they were not saved, since there was no -o"
                                 : absl::StrCat("; they are saved in ", writer_->partial_path());
@@ -344,16 +414,23 @@ absl::Status Measurement::Run() {
   if (options_.dry_run) return WriteResult(Plan());
   // From here on there is a file to keep or to remove.
   CatchInterrupts();
+  if (options_.count) {
+    absl::StatusOr<InstructionCounter> counter = InstructionCounter::Open();
+    if (!counter.ok()) return counter.status();
+    counter_ = *std::move(counter);
+    report_.environment.config.emplace_back("counted", counter_->path());
+    console_.Note(absl::StrCat("counted: ", counter_->path()));
+  }
   if (absl::Status status = PrepareFiles(); !status.ok()) return status;
   if (absl::Status status = OpenFile(); !status.ok()) return status;
-  if (Timed()) {
+  if (options_.Timed()) {
     for (const std::string& problem : EnvironmentProblems(report_.environment)) {
       console_.Warning(problem);
     }
   }
   absl::Status status = CheckAll();
-  if (status.ok() && Timed()) status = TimeAll();
-  if (status.ok() && !Timed()) {
+  if (status.ok() && options_.Timed()) status = TimeAll();
+  if (status.ok() && !options_.Timed() && !counter_) {
     std::uint64_t seq = 0;
     for (const Cell& cell : all_.cells) {
       status =
@@ -375,6 +452,12 @@ absl::Status Measurement::Run() {
 
 }  // namespace
 
-absl::Status Measure(const MeasureOptions& options) { return Measurement(options).Run(); }
+absl::Status Measure(const MeasureOptions& options) {
+  const auto is_library = [](const std::string& name) { return !MallocPackage(name).empty(); };
+  if (std::any_of(options.allocators.begin(), options.allocators.end(), is_library)) {
+    RestartWithRoomForMallocs(options.arguments);
+  }
+  return Measurement(options).Run();
+}
 
 }  // namespace pagealloc::bench

@@ -1,4 +1,4 @@
-/// options.h: what `run` and `replay` were asked to do, checked and without defaults left
+/// options.h: what `run`, `replay` and `count` were asked to do, checked and without defaults left
 /// open.
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "harness/report/environment.h"
 #include "harness/report/render.h"
+#include "harness/run/arrivals.h"
 #include "harness/run/cell.h"
 #include "harness/run/cell_process.h"
 #include "harness/run/plan.h"
@@ -19,7 +20,8 @@
 namespace pagealloc::bench {
 
 struct MeasureOptions {
-  std::string suite;  ///< "run" or "replay"
+  std::string suite;   ///< "run", "replay" or "count"
+  bool count = false;  ///< instructions instead of times
   // What.
   std::vector<std::string> traces;
   std::vector<WorkloadRequest> workloads;  ///< one for each parameter set
@@ -29,6 +31,7 @@ struct MeasureOptions {
   bool per_cpu_caches = false;
   unsigned threads = 1;
   HeapMemory memory = HeapMemory::kCommit;
+  bool memory_named = false;  ///< by the user
   bool place_exact = false;
   // Repeat.
   std::uint64_t seed = 1;
@@ -41,7 +44,9 @@ struct MeasureOptions {
   bool time_batches = true;
   bool time_ops = true;
   std::optional<std::uint64_t> batch;  ///< nullopt: auto
+  std::optional<OpenLoop> open_loop;   ///< --rate: then nothing else is timed
   std::vector<double> percentiles;
+  unsigned slowdown_percent = 0;  ///< for tests: see CellOptions
   // Machine.
   std::optional<unsigned> cpu;
   HugePageMode huge_pages = HugePageMode::kNever;
@@ -64,6 +69,9 @@ struct MeasureOptions {
   // For the environment file.
   std::vector<std::string> arguments;
   KeyValues config;
+
+  /// Whether any clock runs; otherwise there are exact metrics only.
+  [[nodiscard]] bool Timed() const { return time_batches || time_ops || open_loop; }
 };
 
 }  // namespace pagealloc::bench

@@ -9,31 +9,13 @@
 #include <vector>
 
 #include "harness/report/results_csv.h"
+#include "harness/report/text_table.h"
 #include "nlohmann/json.hpp"
 
 namespace pagealloc::bench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string Decimals(double value, int digits) {
-  std::array<char, 64> text{};
-  const auto result = std::to_chars(text.data(), text.data() + text.size(), value,
-                                    std::chars_format::fixed, digits);
-  return result.ec == std::errc{} ? std::string(text.data(), result.ptr) : ShortestNumber(value);
-}
-
-/// Three digits or more, as many as whole units need.
-std::string ThreeDigits(double value) {
-  return Decimals(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
-}
-
-/// A time from batches: an average, which may lie below the clock's step.
-std::string BatchTime(double ns) {
-  if (ns < 99'999.5) return ThreeDigits(ns) + " ns";
-  if (ns < 99'999'500) return Decimals(ns / 1e3, 0) + " us";
-  return Decimals(ns / 1e6, 0) + " ms";
-}
 
 std::string StepText(double step_ns) {
   const double rounded = step_ns < 10 ? std::round(step_ns * 100) / 100 : std::round(step_ns);
@@ -44,7 +26,7 @@ std::string StepText(double step_ns) {
 std::string SingleTime(double ns, double step_ns) {
   if (ns < step_ns) return '<' + StepText(step_ns);
   if (ns < 99'999.5) return Decimals(ns, 0) + " ns";
-  return BatchTime(ns);
+  return TimeText(ns);
 }
 
 /// The rows over all repetitions of one cell and op.
@@ -81,17 +63,14 @@ bool IsTime(const ResultRow& row) {
   return row.metric == "batch_ns" || row.metric == "service_ns" || row.metric == "response_ns";
 }
 
-/// What goes into a table: headings, cells, and whether the legend must explain a mark.
+/// What goes into a table, and whether the legend must explain a mark.
 struct Table {
-  struct Column {
-    std::string heading;
-    bool right = false;  ///< numbers
-  };
-  std::vector<Column> columns;
-  std::vector<std::vector<std::string>> lines;
+  TextTable text;
   bool has_timing = false;
   bool has_null_mark = false;
   bool has_below_step = false;
+  bool has_ratio = false;
+  std::string base;  ///< the allocator that the others are compared with; empty: there is one only
 };
 
 class TableBuilder {
@@ -106,6 +85,8 @@ class TableBuilder {
         if (row->metric == "response_ns" && row->stat.starts_with("p"))
           AddTo(responses_, row->stat);
       }
+      const std::string& base = lines_.front().first->cell.allocator;
+      if (line.first->cell.allocator != base) table_.base = base;
     }
   }
 
@@ -114,6 +95,7 @@ class TableBuilder {
       Column(name, false);
     if (table_.has_timing) {
       Column("ns/op", true);
+      Column("vs " + table_.base, true);
       for (const std::string& stat : percentiles_) Column(stat, true);
       for (const std::string& stat : responses_) Column("response " + stat, true);
       Column("Mops/s", true);
@@ -122,18 +104,20 @@ class TableBuilder {
     }
     Column("status", false);
     for (const Line& line : lines_) AddLine(line);
-    DropEmptyColumns();
+    DropEmptyColumns(table_.text);
     return std::move(table_);
   }
 
  private:
   // Exact counts are totals of n operations; metadata is one number.
-  static constexpr std::array<std::pair<const char*, const char*>, 5> kExact{{
+  static constexpr std::array<std::pair<const char*, const char*>, 7> kExact{{
       {"words/op", "words_scanned"},
       {"visits/op", "summary_visits"},
       {"updates/op", "summary_updates"},
       {"instr/op", "instructions"},
       {"metadata", "metadata_bytes"},
+      {"span", "span_bytes"},
+      {"live", "live_bytes"},
   }};
 
   static void AddTo(std::vector<std::string>& stats, const std::string& stat) {
@@ -141,7 +125,7 @@ class TableBuilder {
   }
 
   void Column(std::string heading, bool right) {
-    table_.columns.push_back({std::move(heading), right});
+    table_.text.columns.push_back({std::move(heading), right});
   }
 
   void AddLine(const Line& line) {
@@ -155,7 +139,8 @@ class TableBuilder {
     };
     if (table_.has_timing) {
       const ResultRow* const batch = line.Find("batch_ns");
-      add(batch, batch != nullptr && batch->value ? BatchTime(*batch->value) : "");
+      add(batch, batch != nullptr && batch->value ? TimeText(*batch->value) : "");
+      add(nullptr, Ratio(line, batch));
       for (const std::string& stat : percentiles_) {
         const ResultRow* const row = line.Find("service_ns", stat);
         add(row, Single(line, row, stat));
@@ -175,7 +160,26 @@ class TableBuilder {
     RowStatus status = RowStatus::kOk;
     for (const ResultRow* row : shown) status = std::max(status, row->status);
     texts.emplace_back(StatusName(status));
-    table_.lines.push_back(std::move(texts));
+    table_.text.lines.push_back(std::move(texts));
+  }
+
+  /// How many times as long as the base takes for the same; on the base's first layout where the
+  /// allocator has none.
+  std::string Ratio(const Line& line, const ResultRow* batch) {
+    const CellColumns& cell = line.first->cell;
+    if (batch == nullptr || !batch->value || cell.allocator == table_.base) return "";
+    for (const Line& other : lines_) {
+      CellColumns same = other.first->cell;
+      if (same.allocator != table_.base || other.first->op != line.first->op) continue;
+      if (cell.layout == kNoLayout) same.layout = kNoLayout;
+      same.allocator = cell.allocator;
+      if (same != cell) continue;
+      const ResultRow* const base = other.Find("batch_ns");
+      if (base == nullptr || !base->value || *base->value <= 0) return "";
+      table_.has_ratio = true;
+      return ThreeDigits(*batch->value / *base->value) + "x";
+    }
+    return "";
   }
 
   // Only the whole replay has a rate of its own; with several threads it is that of all.
@@ -213,17 +217,6 @@ class TableBuilder {
     return ThreeDigits(is_total ? *row->value / static_cast<double>(*row->n) : *row->value);
   }
 
-  void DropEmptyColumns() {
-    for (std::size_t i = table_.columns.size(); i-- > 0;) {
-      const bool empty = std::all_of(table_.lines.begin(), table_.lines.end(),
-                                     [i](const auto& line) { return line[i].empty(); });
-      if (!empty) continue;
-      const auto at = static_cast<std::ptrdiff_t>(i);
-      table_.columns.erase(table_.columns.begin() + at);
-      for (auto& line : table_.lines) line.erase(line.begin() + at);
-    }
-  }
-
   double step_ns_;
   std::vector<Line> lines_;
   std::vector<std::string> percentiles_;
@@ -233,11 +226,16 @@ class TableBuilder {
 
 std::vector<std::string> Legend(const Table& table, double step_ns) {
   std::vector<std::string> lines;
-  if (table.lines.empty()) return {"No results."};
+  if (table.text.lines.empty()) return {"No results."};
   if (table.has_timing) {
     lines.emplace_back(
         "ns/op: mean of the fastest quarter of the repetitions, timed in batches. "
         "p50 ...: operations timed one by one.");
+  }
+  if (table.has_ratio) {
+    lines.push_back("vs " + table.base + ": how many times as long as " + table.base +
+                    " takes for the same on the same layout (" + std::string(kNoLayout) +
+                    ": on its first one).");
   }
   if (table.has_null_mark) {
     lines.emplace_back(
@@ -250,13 +248,6 @@ std::vector<std::string> Legend(const Table& table, double step_ns) {
   return lines;
 }
 
-/// Characters of a UTF-8 text: bytes that continue none.
-std::size_t Width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned>(c) & 0xc0U) != 0x80U;
-  }));
-}
-
 std::string_view ColorOf(std::string_view status) {
   if (status == StatusName(RowStatus::kOk)) return "\033[32m";      // green
   if (status == StatusName(RowStatus::kSkipped)) return "\033[2m";  // dim
@@ -265,69 +256,18 @@ std::string_view ColorOf(std::string_view status) {
 
 std::string RenderTable(const RunReport& report, bool color) {
   const Table table = TableBuilder(report).Build();
-  std::vector<std::size_t> widths;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    std::size_t width = Width(table.columns[i].heading);
-    for (const auto& line : table.lines) width = std::max(width, Width(line[i]));
-    widths.push_back(width);
-  }
-  std::string out;
-  const auto add_line = [&](const std::vector<std::string>& cells, bool is_heading) {
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      const bool last = i + 1 == cells.size();  // the status, which needs no padding
-      const std::string padding(widths[i] - Width(cells[i]), ' ');
-      if (i > 0) out += "  ";
-      if (table.columns[i].right) out += padding;
-      if (last && color && !is_heading) {
-        out.append(ColorOf(cells[i])).append(cells[i]).append("\033[0m");
-      } else {
-        out += cells[i];
-      }
-      if (!table.columns[i].right && !last) out += padding;
-    }
-    out += '\n';
-  };
-  if (!table.lines.empty()) {
-    std::vector<std::string> headings;
-    for (const Table::Column& column : table.columns) headings.push_back(column.heading);
-    add_line(headings, true);
-    for (const auto& line : table.lines) add_line(line, false);
-    out += '\n';
-  }
+  std::string out = AlignedText(table.text, color ? ColorOf : nullptr);
+  if (!out.empty()) out += '\n';
   for (const std::string& line : Legend(table, report.environment.clock.step_ns)) {
     out += line + '\n';
   }
   return out;
 }
 
-/// A cell's text may hold what Markdown takes for layout.
-std::string EscapedForMarkdown(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (std::string_view("\\|*_`<~").find(c) != std::string_view::npos) escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
-
 std::string RenderMarkdown(const RunReport& report) {
   const Table table = TableBuilder(report).Build();
-  std::string out;
-  if (!table.lines.empty()) {
-    std::string rule = "|";
-    out += '|';
-    for (const Table::Column& column : table.columns) {
-      out += ' ' + EscapedForMarkdown(column.heading) + " |";
-      rule += column.right ? " ---: |" : " --- |";
-    }
-    out += '\n' + rule + '\n';
-    for (const auto& line : table.lines) {
-      out += '|';
-      for (const std::string& cell : line) out += ' ' + EscapedForMarkdown(cell) + " |";
-      out += '\n';
-    }
-    out += '\n';
-  }
+  std::string out = MarkdownText(table.text);
+  if (!out.empty()) out += '\n';
   for (const std::string& line : Legend(table, report.environment.clock.step_ns)) {
     out += "- " + EscapedForMarkdown(line) + '\n';
   }

@@ -4,11 +4,12 @@
 ///   csv              header and every row, as in the results file
 ///   json             {"run": {...}, "environment": {...}, "rows": [{...}]}, every row
 ///
-/// The table shows times or, where a run has none (--timing none), the exact metrics. Columns that
-/// would be empty are left out. Of values timed one by one, a value below the clock's step prints
-/// as "<10 ns" (the real step), and one that an empty operation reaches half of gets a "~": it
-/// tells more about the machine than about the allocator. A legend line explains the mark where it
-/// occurs.
+/// Where several allocators ran, a column of the table says how many times as long as the first of
+/// them each takes. The table shows times or, where a run has none (--timing none), the exact
+/// metrics. Columns that would be empty are left out. Of values timed one by one, a value below the
+/// clock's step prints as "<10 ns" (the real step), and one that an empty operation reaches half of
+/// gets a "~": it tells more about the machine than about the allocator. A legend line explains the
+/// mark where it occurs.
 #pragma once
 
 #include <optional>

@@ -100,6 +100,34 @@ TEST(RenderMarkdown, EscapesWhatWouldBreakTheTable) {
   EXPECT_THAT(Render(report, Format::kMarkdown), HasSubstr("| sizes=1\\|2 |"));
 }
 
+// An allocator that has no layout is compared with the first one of the base.
+TEST(RenderTable, ComparesAllocatorsWithTheFirstOneOnTheSameLayout) {
+  RunReport report = ReportWithStep(10);
+  const auto on = [](const char* allocator, const char* layout) {
+    CellColumns cell = Cell(allocator);
+    cell.layout = layout;
+    return cell;
+  };
+  AddTime(report, on("radix", "linux-amd64"), "all", 20);
+  AddTime(report, on("go", "linux-amd64"), "all", 250);
+  AddTime(report, on("radix", "linux-386"), "all", 10);
+  AddTime(report, on("go", "linux-386"), "all", 5);
+  AddTime(report, on("go", "linux-386"), "find", 5);
+  AddTime(report, on("mmap", "host"), "all", 3000);
+  EXPECT_EQ(Render(report, Format::kTable),
+            R"(workload  allocator  layout       op      ns/op  vs radix  Mops/s  status
+churn     radix      linux-amd64  all   20.0 ns              50.0  ok
+churn     go         linux-amd64  all    250 ns     12.5x    4.00  ok
+churn     radix      linux-386    all   10.0 ns               100  ok
+churn     go         linux-386    all   5.00 ns     0.50x     200  ok
+churn     go         linux-386    find  5.00 ns               200  ok
+churn     mmap       host         all   3000 ns      150x    0.33  ok
+
+ns/op: mean of the fastest quarter of the repetitions, timed in batches. p50 ...: operations timed one by one.
+vs radix: how many times as long as radix takes for the same on the same layout (host: on its first one).
+)");
+}
+
 // With several threads it is not one over the time.
 TEST(RenderTable, ShowsTheRateOfTheReplayWhereThereIsOne) {
   RunReport report = ReportWithStep(10);

@@ -184,6 +184,12 @@ ResultsWriter::~ResultsWriter() = default;
 absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::string& path,
                                                                      const RunReport& report,
                                                                      bool force) {
+  return Create(path, report.run, ToJson(report.environment), force);
+}
+
+absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(
+    const std::string& path, const RunColumns& run, const std::string& environment_text,
+    bool force) {
   std::unique_ptr<ResultsWriter> writer(new ResultsWriter);
   writer->compressed_ = path.ends_with(kCompressedCsv);
   std::error_code no_folder;
@@ -208,7 +214,7 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
   writer->environment_path_ = path.substr(0, path.size() - ending) + ".env.json";
   writer->path_ = FollowLinks(path);
   writer->partial_path_ = writer->path_ + ".partial";
-  writer->run_ = report.run;
+  writer->run_ = run;
   writer->force_ = force;
   for (const std::string& final_path : {writer->path_, writer->environment_path_}) {
     if (absl::Status status = MayCreate(final_path, force); !status.ok()) return status;
@@ -225,7 +231,7 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(const std::
     results->Remove();
     return status;
   }
-  status = environment->Append(ToJson(report.environment));
+  status = environment->Append(environment_text);
   if (status.ok()) status = environment->Sync();
   writer->results_ = std::move(results);
   if (status.ok()) status = writer->Append(ResultsHeader());

@@ -34,6 +34,13 @@ class ResultsWriter {
   ///                    device of that name, another process is writing the same results
   static absl::StatusOr<std::unique_ptr<ResultsWriter>> Create(const std::string& path,
                                                                const RunReport& report, bool force);
+  /// The same for results of another program.
+  ///
+  /// @param environment  the text of its .env.json.
+  static absl::StatusOr<std::unique_ptr<ResultsWriter>> Create(const std::string& path,
+                                                               const RunColumns& run,
+                                                               const std::string& environment,
+                                                               bool force);
   ~ResultsWriter();
   ResultsWriter(const ResultsWriter&) = delete;
   ResultsWriter& operator=(const ResultsWriter&) = delete;

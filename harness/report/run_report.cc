@@ -21,7 +21,7 @@ constexpr std::array kMetrics{
     MetricInfo{"response_ns", "ns", "lower", "p50", Aggregate::kPooled,
                "time from when an operation should have started until it was done (--rate)"},
     MetricInfo{"null_op_ns", "ns", "info", "p50", Aggregate::kPooled,
-               "what service_ns reads when there is no operation"},
+               "what service_ns or response_ns reads when there is no operation"},
     MetricInfo{"instructions", "count/op", "exact", "value", Aggregate::kExact,
                "instructions of one operation, from callgrind"},
     MetricInfo{"words_scanned", "count", "exact", "value", Aggregate::kExact,
@@ -32,12 +32,18 @@ constexpr std::array kMetrics{
                "entries of the search index that the verification pass wrote"},
     MetricInfo{"metadata_bytes", "bytes", "exact", "value", Aggregate::kExact,
                "memory that the allocator committed for its own data, at the end"},
+    MetricInfo{"span_bytes", "bytes", "info", "value", Aggregate::kExact,
+               "from the lowest page in use to the highest: mean of 64 moments of the operations"},
+    MetricInfo{"live_bytes", "bytes", "info", "value", Aggregate::kExact,
+               "pages in use at the same moments: span_bytes / live_bytes is 1 at best"},
+    MetricInfo{"no_room", "count", "info", "value", Aggregate::kExact, "requests that got nothing"},
     MetricInfo{"rss_bytes", "bytes", "lower", "value", Aggregate::kMedian,
                "resident memory that came with the allocator, its heap and the timed pass"},
     MetricInfo{"minor_faults", "count", "lower", "value", Aggregate::kMedian,
                "page faults in the timed region that needed no disk"},
     MetricInfo{"ops_per_s", "1/s", "higher", "value", Aggregate::kFastestQuarter,
-               "operations in one second of the timed region, overhead subtracted"},
+               "operations in one second of the timed region, overhead subtracted; at a rate those "
+               "achieved"},
 };
 
 std::string Timestamp(std::uint64_t ns_since_1970, const char* format) {

@@ -37,10 +37,13 @@ struct RunColumns {
   friend bool operator==(const RunColumns&, const RunColumns&) = default;
 };
 
+/// The layout of allocators that have none.
+inline constexpr std::string_view kNoLayout = "host";
+
 /// What was measured: the columns that name a cell of the run's table. Initialised one by one, so
 /// that designated initialisers may leave some out.
 struct CellColumns {
-  std::string suite{};        ///< "run", "replay", "micro"
+  std::string suite{};        ///< "run", "replay", "count", "micro"
   std::string workload{};     ///< workload or trace
   std::string params{};       ///< "k=v;k=v", keys sorted
   std::string stream_hash{};  ///< of the operations

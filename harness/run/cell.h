@@ -14,6 +14,8 @@
 
 #include "harness/base/clock.h"
 #include "harness/report/histogram.h"
+#include "harness/run/arrivals.h"
+#include "harness/run/occupancy.h"
 #include "harness/run/result_check.h"
 #include "harness/trace/op.h"
 #include "pagealloc/units.h"
@@ -45,6 +47,8 @@ inline constexpr std::size_t kRowOps = 8;
 std::string_view RowOpName(RowOp op);
 RowOp RowOpOf(OpKind kind);
 
+inline constexpr unsigned kMostSlowdownPercent = 1000;
+
 /// How to execute a cell.
 struct CellOptions {
   std::string allocator;
@@ -58,8 +62,11 @@ struct CellOptions {
   std::optional<unsigned> cpu;  ///< pin to it
   bool time_batches = false;
   bool time_ops = false;
-  std::uint64_t batch = 1;       ///< ops in a timed batch
-  bool batches_by_kind = false;  ///< cut batches where the kind changes, and report each kind
+  std::optional<OpenLoop> open_loop;  ///< time responses, and nothing else
+  std::uint64_t batch = 1;            ///< ops in a timed batch
+  bool batches_by_kind = false;       ///< cut batches where the kind changes, and report each kind
+  /// For tests of comparisons: each batch takes so many percent longer, in an empty loop.
+  unsigned slowdown_percent = 0;
   /// Extent of the heap above the heap base, all growth included. 0: not known, and no memory is
   /// mapped for it.
   PageCount heap_pages;
@@ -80,8 +87,10 @@ struct TreeWork {
 struct CheckedResult {
   std::optional<std::uint64_t> result_hash;  ///< nothing where places are not deterministic
   std::optional<Mismatch> mismatch;          ///< if set, the rest says nothing
-  std::uint64_t metadata_bytes = 0;          ///< committed at the end
-  std::optional<TreeWork> work;              ///< nothing for allocators without a tree
+  /// Committed at the end; nothing for allocators that do not say.
+  std::optional<std::uint64_t> metadata_bytes;
+  std::optional<TreeWork> work;        ///< nothing for allocators without a tree
+  std::optional<Occupancy> occupancy;  ///< nothing where the places are not known
 
   friend bool operator==(const CheckedResult&, const CheckedResult&) = default;
 };
@@ -116,7 +125,11 @@ struct TimedResult {
   std::uint64_t rss_bytes = 0;
   /// Ticks of single operations, by RowOp; empty histograms stand for kinds that did not occur.
   std::vector<Histogram> service{kRowOps};
-  Histogram null_op;  ///< the same with nothing between the time stamps; empty: ops were not timed
+  /// The same for response times. Of `service` and `response` one is empty: they never mix.
+  std::vector<Histogram> response{kRowOps};
+  /// The same as the one that is not empty, with nothing in place of the allocator.
+  Histogram null_op;
+  std::optional<OpenLoopTime> open_loop;
   RegionCosts op_costs;
 
   friend bool operator==(const TimedResult&, const TimedResult&) = default;

@@ -19,8 +19,8 @@ void Append(std::vector<ResultRow>& rows, const std::vector<ResultRow>& more) {
 }
 
 std::vector<ResultRow> Distributions(const CellColumns& cell, std::span<const Histogram> service,
-                                     const Histogram& null_op, double ns_per_tick,
-                                     std::span<const double> percentiles,
+                                     std::span<const Histogram> response, const Histogram& null_op,
+                                     double ns_per_tick, std::span<const double> percentiles,
                                      const ResultRow& columns) {
   std::vector<ResultRow> rows;
   const auto add = [&](RowOp op, std::string_view metric, const Histogram& histogram) {
@@ -35,6 +35,9 @@ std::vector<ResultRow> Distributions(const CellColumns& cell, std::span<const Hi
   };
   for (std::size_t i = 0; i < service.size(); ++i) {
     add(static_cast<RowOp>(i), "service_ns", service[i]);
+  }
+  for (std::size_t i = 0; i < response.size(); ++i) {
+    add(static_cast<RowOp>(i), "response_ns", response[i]);
   }
   add(RowOp::kAll, "null_op_ns", null_op);
   return rows;
@@ -53,6 +56,11 @@ double TotalNs(std::span<const Histogram> histograms, double ns_per_tick) {
   return ticks * ns_per_tick;
 }
 
+/// How long the pass took that `op_costs` speaks of.
+double OpRegionNs(const TimedResult& result, double ns_per_tick) {
+  return result.open_loop ? result.open_loop->elapsed_ns : TotalNs(result.service, ns_per_tick);
+}
+
 }  // namespace
 
 std::string HashText(std::optional<std::uint64_t> hash) {
@@ -69,7 +77,12 @@ std::vector<ResultRow> CheckedRows(const CellColumns& cell, RepetitionPlace plac
     row.result_hash = HashText(result.result_hash);
     rows.push_back(row);
   };
-  add("metadata_bytes", result.metadata_bytes);
+  if (result.metadata_bytes) add("metadata_bytes", *result.metadata_bytes);
+  if (result.occupancy) {
+    add("span_bytes", result.occupancy->span.raw);
+    add("live_bytes", result.occupancy->live.raw);
+    add("no_room", result.occupancy->no_room);
+  }
   if (result.work) {
     add("words_scanned", result.work->words_scanned);
     add("summary_visits", result.work->summary_visits);
@@ -88,6 +101,7 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
     const BatchTimes& all = result.batches.front();
     const double region_ns = (all.ns + all.overhead_ns) * static_cast<double>(all.ops);
     status = StatusOf(result.batch_costs, region_ns);
+    if (options.slowdown_percent > 0) status = RowStatus::kNoisy;
   }
   for (const BatchTimes& batch : result.batches) {
     ResultRow row = MakeRow(cell, RowOpName(batch.op), "batch_ns", batch.ns);
@@ -116,10 +130,19 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
   Place(columns, place);
   columns.lost_ns = result.op_costs.lost_ns;
   columns.nivcsw = result.op_costs.nivcsw;
-  columns.status = StatusOf(result.op_costs, TotalNs(result.service, ns_per_tick));
+  columns.status = StatusOf(result.op_costs, OpRegionNs(result, ns_per_tick));
   columns.result_hash = hash;
-  Append(rows,
-         Distributions(cell, result.service, result.null_op, ns_per_tick, percentiles, columns));
+  if (result.open_loop && result.open_loop->elapsed_ns > 0) {
+    ResultRow row =
+        MakeRow(cell, RowOpName(RowOp::kAll), "ops_per_s", result.open_loop->achieved_ops_per_s());
+    Place(row, place);
+    row.n = result.open_loop->ops;
+    row.status = columns.status;
+    row.result_hash = hash;
+    rows.push_back(row);
+  }
+  Append(rows, Distributions(cell, result.service, result.response, result.null_op, ns_per_tick,
+                             percentiles, columns));
   const RegionCosts& costs = result.batches.empty() ? result.op_costs : result.batch_costs;
   for (const auto& [metric, value] :
        {std::pair<std::string_view, std::uint64_t>{"rss_bytes", result.rss_bytes},
@@ -133,8 +156,11 @@ std::vector<ResultRow> TimedRows(const CellColumns& cell, RepetitionPlace place,
 }
 
 void PooledTimes::Add(const TimedResult& result, double ns_per_tick) {
-  status_ = std::max(status_, StatusOf(result.op_costs, TotalNs(result.service, ns_per_tick)));
-  for (std::size_t i = 0; i < service_.size(); ++i) service_[i].Merge(result.service[i]);
+  status_ = std::max(status_, StatusOf(result.op_costs, OpRegionNs(result, ns_per_tick)));
+  for (std::size_t i = 0; i < kRowOps; ++i) {
+    service_[i].Merge(result.service[i]);
+    response_[i].Merge(result.response[i]);
+  }
   null_op_.Merge(result.null_op);
   if (result.op_costs.lost_ns) {
     costs_.lost_ns = costs_.lost_ns.value_or(0) + *result.op_costs.lost_ns;
@@ -150,7 +176,7 @@ std::vector<ResultRow> PooledTimes::Rows(const CellColumns& cell, double ns_per_
   columns.nivcsw = costs_.nivcsw;
   columns.status = status_;
   columns.result_hash = result_hash_;
-  return Distributions(cell, service_, null_op_, ns_per_tick, percentiles, columns);
+  return Distributions(cell, service_, response_, null_op_, ns_per_tick, percentiles, columns);
 }
 
 }  // namespace pagealloc::bench

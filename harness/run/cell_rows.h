@@ -45,6 +45,7 @@ class PooledTimes {
 
  private:
   std::vector<Histogram> service_{kRowOps};
+  std::vector<Histogram> response_{kRowOps};
   Histogram null_op_;
   RegionCosts costs_;
   RowStatus status_ = RowStatus::kOk;

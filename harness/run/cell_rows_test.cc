@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr std::array<double, 2> kPercentiles{50, 99};
 
@@ -63,6 +64,29 @@ TEST(CellRows, ARepetitionHasOneRowANumber) {
   EXPECT_FALSE(rows[3].batch.has_value());
 }
 
+// Open-loop and closed-loop figures never mix.
+TEST(CellRows, ARepetitionAtARateHasResponseTimesAndNoOthers) {
+  TimedResult result;
+  for (int i = 0; i < 10; ++i) result.response[2].Record(200);
+  result.null_op.Record(40);
+  result.open_loop = OpenLoopTime{10, 10'000, 20'000};
+  result.op_costs.lost_ns = 1'000;
+  const std::vector<ResultRow> rows = TimedRows({}, {0, 0}, result, SomeOptions(), kPercentiles);
+  EXPECT_THAT(Names(rows),
+              ElementsAre("all ops_per_s value", "alloc response_ns p50", "alloc response_ns p99",
+                          "alloc response_ns max", "all null_op_ns p50", "all null_op_ns p99",
+                          "all null_op_ns max", "all rss_bytes value", "all minor_faults value"));
+  EXPECT_EQ(rows[0].value, 500'000);
+  EXPECT_EQ(rows[0].n, 10U);
+  EXPECT_EQ(rows[1].value, 100);
+  EXPECT_EQ(rows[1].status, RowStatus::kOk);  // a twentieth of 20,000 ns, waits included
+  PooledTimes pooled;
+  pooled.Add(result, 1);
+  pooled.Add(result, 1);
+  EXPECT_THAT(Names(pooled.Rows({}, 1, kPercentiles)), Contains("alloc response_ns p99"));
+  EXPECT_EQ(pooled.Rows({}, 1, kPercentiles)[0].n, 20U);
+}
+
 TEST(CellRows, ARepetitionThatWaitedForItsCpuIsNoisy) {
   TimedResult result = SomeResult();
   result.batch_costs.lost_ns = 5'001;  // of 100,000
@@ -74,12 +98,25 @@ TEST(CellRows, ARepetitionThatWaitedForItsCpuIsNoisy) {
 
 TEST(CellRows, WorkCountersAreLeftOutWhereThereIsNoTree) {
   CheckedResult checked;
+  EXPECT_THAT(CheckedRows({}, {0, 0}, checked, 5), IsEmpty());  // a malloc says nothing
   checked.metadata_bytes = 100;
   EXPECT_THAT(Names(CheckedRows({}, {0, 0}, checked, 5)), ElementsAre("all metadata_bytes value"));
   checked.work = TreeWork{1, 2, 3};
   EXPECT_THAT(Names(CheckedRows({}, {0, 0}, checked, 5)),
               ElementsAre("all metadata_bytes value", "all words_scanned value",
                           "all summary_visits value", "all summary_updates value"));
+}
+
+TEST(CellRows, OccupancyIsThreeNumbersForInformation) {
+  CheckedResult checked;
+  checked.occupancy = Occupancy{ByteCount{16'384}, ByteCount{8'192}, 3};
+  const std::vector<ResultRow> rows = CheckedRows({}, {0, 0}, checked, 5);
+  ASSERT_THAT(Names(rows),
+              ElementsAre("all span_bytes value", "all live_bytes value", "all no_room value"));
+  EXPECT_EQ(rows[0].value, 16'384);
+  EXPECT_EQ(rows[1].value, 8'192);
+  EXPECT_EQ(rows[2].value, 3);
+  for (const ResultRow& row : rows) EXPECT_EQ(row.better, "info");
 }
 
 TEST(CellRows, PooledPercentilesAreThoseOfAllRepetitionsTogether) {

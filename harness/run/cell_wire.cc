@@ -1,9 +1,13 @@
 #include "harness/run/cell_wire.h"
 
+#include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "harness/run/wire_text.h"
 #include "pagealloc/contract.h"
 
@@ -19,6 +23,7 @@ Enum ReadEnum(WireReader& in, std::string_view key, Enum last) {
 // end.
 constexpr std::uint64_t kMostRepeats = 1'000;
 constexpr std::uint64_t kMostCpus = 1U << 20;
+constexpr int kLengthDigits = 10;  // of the text in front of a program
 
 void WriteWorkload(WireWriter& out, const WorkloadRequest& workload) {
   out.Text("workload", workload.name);
@@ -61,7 +66,14 @@ void WriteOptions(WireWriter& out, const CellOptions& options) {
   if (options.cpu) out.Number("cpu", *options.cpu);
   out.Number("time_batches", options.time_batches ? 1 : 0);
   out.Number("time_ops", options.time_ops ? 1 : 0);
+  out.Number("open_loop", options.open_loop ? 1 : 0);
+  if (options.open_loop) {
+    out.Real("ops_per_s", options.open_loop->ops_per_s);
+    out.Number("arrival", static_cast<std::uint64_t>(options.open_loop->arrival));
+    out.Number("arrival_seed", options.open_loop->seed);
+  }
   out.Number("batch", options.batch);
+  out.Number("slowdown_percent", options.slowdown_percent);
   out.Number("batches_by_kind", options.batches_by_kind ? 1 : 0);
   out.Number("heap_pages", options.heap_pages.raw);
   out.Number("clock", static_cast<std::uint64_t>(options.clock.source));
@@ -84,8 +96,17 @@ CellOptions ReadOptions(WireReader& in) {
   if (in.Flag("pinned")) options.cpu = static_cast<unsigned>(in.Below("cpu", kMostCpus));
   options.time_batches = in.Flag("time_batches");
   options.time_ops = in.Flag("time_ops");
+  if (in.Flag("open_loop")) {
+    OpenLoop& loop = options.open_loop.emplace();
+    loop.ops_per_s = in.Real("ops_per_s");
+    loop.arrival = ReadEnum(in, "arrival", Arrival::kPoisson);
+    loop.seed = in.Number("arrival_seed");
+    if (!(loop.ops_per_s > 0)) in.Refuse("ops_per_s", "not above 0");
+  }
   options.batch = in.Number("batch");
   if (options.batch == 0) in.Refuse("batch", "0 operations");
+  options.slowdown_percent =
+      static_cast<unsigned>(in.Below("slowdown_percent", kMostSlowdownPercent + 1));
   options.batches_by_kind = in.Flag("batches_by_kind");
   options.heap_pages = PageCount{in.Number("heap_pages")};
   options.clock.source = ReadEnum(in, "clock", ClockSource::kCntvct);
@@ -168,6 +189,50 @@ absl::StatusOr<WorkloadCell> DecodeWorkloadCell(std::string_view text) {
   return cell;
 }
 
+std::string EncodeProgramCell(const CellOptions& options, const Program& program) {
+  WireWriter out("program-cell");
+  WriteOptions(out, options);
+  out.Number("chunk_pages", program.chunk_pages.raw);
+  out.Number("explicit_growth", program.explicit_growth ? 1 : 0);
+  out.Number("measured_from", program.measured_from);
+  out.Number("kind_block", program.kind_block);
+  out.Number("id_count", program.id_count);
+  out.Number("ops", program.ops.size());
+  const std::string text = out.Finish();
+  std::string bytes = absl::StrFormat("%0*d", kLengthDigits, text.size());
+  bytes += text;
+  // NOLINTNEXTLINE(*-reinterpret-cast): plain bytes, read by the same program
+  bytes.append(reinterpret_cast<const char*>(program.ops.data()), program.ops.size() * sizeof(Op));
+  return bytes;
+}
+
+absl::StatusOr<ProgramCell> DecodeProgramCell(std::string_view bytes) {
+  std::size_t length = 0;
+  const std::string_view digits = bytes.substr(0, kLengthDigits);
+  static_cast<void>(std::from_chars(digits.data(), digits.data() + digits.size(), length));
+  bytes.remove_prefix(digits.size());
+  WireReader in(bytes.substr(0, length));
+  bytes.remove_prefix(std::min(bytes.size(), length));
+  if (absl::Status status = Unwrap(in, "program-cell"); !status.ok()) return status;
+  ProgramCell cell;
+  cell.options = ReadOptions(in);
+  Program& program = cell.program;
+  program.chunk_pages = PageCount{in.Number("chunk_pages")};
+  program.explicit_growth = in.Flag("explicit_growth");
+  program.measured_from = in.Number("measured_from");
+  program.kind_block = static_cast<std::uint32_t>(in.Number("kind_block"));
+  program.id_count = static_cast<std::uint32_t>(in.Number("id_count"));
+  const std::uint64_t ops = in.Number("ops");
+  if (bytes.size() % sizeof(Op) != 0 || bytes.size() / sizeof(Op) != ops) {
+    in.Refuse("ops", "other operations than announced");
+  }
+  if (program.measured_from > ops) in.Refuse("measured_from", "beyond the end");
+  if (absl::Status status = Done(in); !status.ok()) return status;
+  program.ops.resize(ops);
+  if (ops > 0) std::memcpy(program.ops.data(), bytes.data(), bytes.size());
+  return cell;
+}
+
 std::string EncodeTimed(const TimedResult& result) {
   WireWriter out("timed");
   WriteHash(out, result.result_hash);
@@ -182,7 +247,14 @@ std::string EncodeTimed(const TimedResult& result) {
   WriteCosts(out, result.batch_costs);
   out.Number("rss_bytes", result.rss_bytes);
   for (const Histogram& histogram : result.service) out.Text("service", histogram.ToText());
+  for (const Histogram& histogram : result.response) out.Text("response", histogram.ToText());
   out.Text("null_op", result.null_op.ToText());
+  out.Number("open_loop", result.open_loop ? 1 : 0);
+  if (result.open_loop) {
+    out.Number("ops", result.open_loop->ops);
+    out.Real("planned_ns", result.open_loop->planned_ns);
+    out.Real("elapsed_ns", result.open_loop->elapsed_ns);
+  }
   WriteCosts(out, result.op_costs);
   return out.Finish();
 }
@@ -205,7 +277,14 @@ absl::StatusOr<TimedResult> DecodeTimed(std::string_view text) {
   result.batch_costs = ReadCosts(in);
   result.rss_bytes = in.Number("rss_bytes");
   for (Histogram& histogram : result.service) ReadHistogram(in, "service", histogram);
+  for (Histogram& histogram : result.response) ReadHistogram(in, "response", histogram);
   ReadHistogram(in, "null_op", result.null_op);
+  if (in.Flag("open_loop")) {
+    OpenLoopTime& time = result.open_loop.emplace();
+    time.ops = in.Number("ops");
+    time.planned_ns = in.Real("planned_ns");
+    time.elapsed_ns = in.Real("elapsed_ns");
+  }
   result.op_costs = ReadCosts(in);
   if (absl::Status status = Done(in); !status.ok()) return status;
   return result;
@@ -220,7 +299,14 @@ std::string EncodeChecked(const CheckedResult& result) {
     out.Text("expected", result.mismatch->expected);
     out.Text("got", result.mismatch->got);
   }
-  out.Number("metadata_bytes", result.metadata_bytes);
+  out.Number("metadata", result.metadata_bytes ? 1 : 0);
+  if (result.metadata_bytes) out.Number("metadata_bytes", *result.metadata_bytes);
+  out.Number("occupancy", result.occupancy ? 1 : 0);
+  if (result.occupancy) {
+    out.Number("span", result.occupancy->span.raw);
+    out.Number("live", result.occupancy->live.raw);
+    out.Number("no_room", result.occupancy->no_room);
+  }
   out.Number("work", result.work ? 1 : 0);
   if (result.work) {
     out.Number("words_scanned", result.work->words_scanned);
@@ -241,7 +327,13 @@ absl::StatusOr<CheckedResult> DecodeChecked(std::string_view text) {
     result.mismatch->expected = in.Text("expected");
     result.mismatch->got = in.Text("got");
   }
-  result.metadata_bytes = in.Number("metadata_bytes");
+  if (in.Flag("metadata")) result.metadata_bytes = in.Number("metadata_bytes");
+  if (in.Flag("occupancy")) {
+    result.occupancy.emplace();
+    result.occupancy->span = ByteCount{in.Number("span")};
+    result.occupancy->live = ByteCount{in.Number("live")};
+    result.occupancy->no_room = in.Number("no_room");
+  }
   if (in.Flag("work")) {
     result.work.emplace();
     result.work->words_scanned = in.Number("words_scanned");

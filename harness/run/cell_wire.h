@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "harness/run/cell.h"
+#include "harness/trace/program.h"
 #include "harness/trace/workload.h"
 
 namespace pagealloc::bench {
@@ -23,6 +24,17 @@ struct WorkloadCell {
 
 std::string EncodeWorkloadCell(const WorkloadCell& cell);
 absl::StatusOr<WorkloadCell> DecodeWorkloadCell(std::string_view text);
+
+/// A cell with its program: a wire text's length in ten digits, the text, the operations as they
+/// lie in memory. For a child whose every instruction is slow: it need not parse or make the
+/// program.
+struct ProgramCell {
+  CellOptions options;
+  Program program;  ///< what executing needs: no name, notes or text
+};
+
+std::string EncodeProgramCell(const CellOptions& options, const Program& program);
+absl::StatusOr<ProgramCell> DecodeProgramCell(std::string_view bytes);
 
 std::string EncodeTimed(const TimedResult& result);
 absl::StatusOr<TimedResult> DecodeTimed(std::string_view text);

@@ -28,7 +28,9 @@ WorkloadCell SomeCell() {
   cell.options.huge_pages = HugePageMode::kAlways;
   cell.options.cpu = 3;
   cell.options.time_ops = true;
+  cell.options.open_loop = OpenLoop{0.1, Arrival::kFixed, 77};
   cell.options.batch = 128;
+  cell.options.slowdown_percent = 5;
   cell.options.heap_pages = PageCount{1234};
   cell.options.clock = {ClockSource::kTsc, 0.3333333333333333, 10, 22.25, 1e-9};
   return cell;
@@ -42,7 +44,9 @@ TimedResult SomeTimes() {
   result.rss_bytes = 1 << 20;
   result.service[0].Record(17);
   result.service[3].Record(1'000'000);
+  result.response[1].Record(std::uint64_t{1} << 35);
   result.null_op.Record(0);
+  result.open_loop = OpenLoopTime{3, 1e9 / 3, 2e9};
   result.op_costs = {std::nullopt, 0, 9};
   return result;
 }
@@ -52,6 +56,7 @@ CheckedResult SomeCheck() {
   result.result_hash = 5;
   result.mismatch = Mismatch{77, "offset 512", "none"};
   result.metadata_bytes = 151'552;
+  result.occupancy = Occupancy{ByteCount{81'920}, ByteCount{16'384}, 3};
   result.work = TreeWork{1, 2, 3};
   return result;
 }
@@ -64,8 +69,40 @@ TEST(CellWire, WorkloadCellComesBackAsItWas) {
   EXPECT_EQ(back->workload.params, cell.workload.params);
   EXPECT_EQ(back->options.layout, "linux-386");
   EXPECT_EQ(back->options.cpu, 3U);
+  EXPECT_EQ(back->options.open_loop, cell.options.open_loop);
   EXPECT_EQ(back->options.clock.ns_per_tick, cell.options.clock.ns_per_tick);
   EXPECT_EQ(EncodeWorkloadCell(*back), text);
+}
+
+Program SomeProgram() {
+  Program program;
+  program.chunk_pages = PageCount{64};
+  program.explicit_growth = true;
+  program.ops = {Op::Grow(TraceOffset{0}, PageCount{64}), Op::Allocate(0, PageCount{3}, 7),
+                 Op::ReturnCache(TraceOffset{64}, 0xf0, 0x10), Op::Free(0)};
+  program.measured_from = 1;
+  program.kind_block = 2;
+  program.id_count = 1;
+  return program;
+}
+
+TEST(CellWire, AProgramComesBackOperationByOperation) {
+  const Program program = SomeProgram();
+  const std::string bytes = EncodeProgramCell(SomeCell().options, program);
+  const absl::StatusOr<ProgramCell> back = DecodeProgramCell(bytes);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->program.ops, program.ops);
+  EXPECT_EQ(back->program.stream_hash(), program.stream_hash());
+  EXPECT_EQ(EncodeProgramCell(back->options, back->program), bytes);
+}
+
+TEST(CellWire, AProgramCutAnywhereIsRefused) {
+  const std::string bytes = EncodeProgramCell(SomeCell().options, SomeProgram());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(DecodeProgramCell(std::string_view(bytes).substr(0, size)).status().code(),
+              absl::StatusCode::kInternal)
+        << size;
+  }
 }
 
 TEST(CellWire, TimesComeBackAsTheyWereToTheLastBit) {

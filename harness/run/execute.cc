@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -51,15 +53,6 @@ std::vector<const Program*> ProgramsOf(const CellOptions& options, const Program
 
 }  // namespace
 
-const std::vector<AllocatorInfo>& AllAllocators() {
-  static const std::vector<AllocatorInfo> kAllocators{
-      {"radix", "the library: bitmaps under an index of free runs"},
-      {"heap", "the library's front end: threads, page caches, growth, real memory", true},
-      {"reference", "the naive model: a byte a page, linear first fit; slow, and plainly right"},
-  };
-  return kAllocators;
-}
-
 absl::Status RefusedMemory(const CellOptions& options, OsStatus status) {
   std::string advice = "Free some memory, or use a smaller heap or --memory simulate.";
   if (status.call == OsCall::kReserve && options.place_exact) {
@@ -90,6 +83,11 @@ absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const P
     CheckRadix(options, program, judgement, verify, result);
   } else if (options.allocator == "reference") {
     CheckReference(options, program, judgement, verify, result);
+  } else if (options.allocator == "go") {
+    CheckGo(options, program, judgement, verify, result);
+  } else {
+    CheckPeer(options, program, judgement, verify, result);
+    CheckSystem(options, program, result);
   }
   return result;
 }
@@ -106,6 +104,11 @@ absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Progr
     TimeRadix(options, program, result);
   } else if (options.allocator == "reference") {
     TimeReference(options, program, result);
+  } else if (options.allocator == "go") {
+    TimeGo(options, program, result);
+  } else {
+    TimePeer(options, program, result);
+    TimeSystem(options, program, result);
   }
   return result;
 }

@@ -4,13 +4,11 @@
 ///
 /// Both change the process for good where the options ask for it (CPU, huge pages), which is why
 /// they usually run in a child (isolation.h). Errors: FailedPrecondition when the operating system
-/// refuses memory or the CPU; Internal when an allocator places differently in two passes.
+/// refuses memory or the CPU; Internal when an allocator places differently in two passes, or a
+/// program that runs one breaks down.
 #pragma once
 
 #include <span>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "harness/run/cell.h"
@@ -18,14 +16,6 @@
 #include "harness/trace/program.h"
 
 namespace pagealloc::bench {
-
-struct AllocatorInfo {
-  std::string_view name;
-  std::string_view sentence;  ///< for `list allocators`
-  bool thread_safe = false;   ///< may be given with --threads
-};
-/// Every allocator that `-a` takes, in the order of the documentation.
-const std::vector<AllocatorInfo>& AllAllocators();
 
 /// Executes everything untimed, comparing each result with what the trace expects and, if `verify`,
 /// with the model; at the end the statistics too. Counts the work of the measured operations.

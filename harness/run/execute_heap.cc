@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <barrier>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -14,70 +14,29 @@
 #include "harness/run/execute_with.h"
 #include "harness/run/heap_subject.h"
 #include "harness/run/live_runs.h"
+#include "harness/run/occupancy.h"
+#include "harness/run/watched.h"
 #include "harness/run/with_layout.h"
 
 namespace pagealloc::bench {
 namespace {
 
-/// A thread's heap that keeps the books: which runs are held, and whose mark is in their memory.
-template <Layout L>
-class WatchedHeap : public HeapSubject<L> {
- public:
-  /// @param owner  not 0, another for each thread.
-  WatchedHeap(Heap<L>& heap, LiveRuns& live, std::uint64_t owner)
-      : HeapSubject<L>(heap), live_(live), owner_(owner) {}
-
-  std::optional<Allocation> Allocate(PageCount want, unsigned processor) {
-    const std::optional<Allocation> got = HeapSubject<L>::Allocate(want, processor);
-    if (!got) return got;
-    if (!live_.Add(PageRange::Of(got->first, want))) {
-      defect_ = "a page that is held already";
-    } else {
-      std::memcpy(this->HostOf(got->first), &owner_, sizeof(owner_));
-    }
-    return got;
-  }
-  std::optional<Allocation> Allocate(PageCount want) { return Allocate(want, 0); }
-  void Free(PageRange pages) {
-    std::uint64_t mark = 0;
-    std::memcpy(&mark, this->HostOf(pages.begin), sizeof(mark));
-    if (mark != owner_) defect_ = "memory that someone else wrote to";
-    live_.Remove(pages);
-    HeapSubject<L>::Free(pages);
-  }
-  /// What was wrong with the last operation; null: nothing.
-  [[nodiscard]] const char* defect() const { return defect_; }
-
- private:
-  LiveRuns& live_;
-  const std::uint64_t owner_;
-  const char* defect_ = nullptr;
-};
-
 /// How one thread fared.
 struct ThreadEnd {
   OsStatus failure;
   std::optional<Mismatch> mismatch;  ///< checked
+  std::vector<Outcome> outcomes;     ///< checked
   std::uint64_t begin = 0, end = 0;  ///< timed: ticks
 };
 
 template <Layout L>
 ThreadEnd CheckThread(Heap<L>& heap, LiveRuns& live, std::size_t number, const Program& program) {
-  WatchedHeap<L> subject(heap, live, number + 1);
-  HeapState runs(program.id_count);
-  Runner<L, WatchedHeap<L>> runner(subject, program, runs, nullptr, false, 0);
+  Watched<HeapSubject<L>> subject(live, number + 1, heap);
+  WatchedEnd watched = RunWatched<L>(subject, program, absl::StrCat(" (thread ", number, ")"));
   ThreadEnd end;
-  for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    if (!runner.CheckPlaces(i, i + 1, nullptr, end.mismatch)) {
-      end.failure = runner.failure();
-      return end;
-    }
-    if (subject.defect() != nullptr) {
-      end.mismatch = Mismatch{i, "pages that only this thread holds",
-                              absl::StrCat(subject.defect(), " (thread ", number, ")")};
-      return end;
-    }
-  }
+  end.failure = watched.failure;
+  end.mismatch = std::move(watched.mismatch);
+  end.outcomes = std::move(watched.outcomes);
   return end;
 }
 
@@ -133,6 +92,10 @@ absl::StatusOr<CheckedResult> CheckOn(CellOptions options,
                                             " in use, ", stats.free.raw, " free")};
   }
   result.metadata_bytes = stats.metadata.committed.raw;
+  if (ends.size() == 1 && !result.mismatch) {
+    result.occupancy =
+        OccupancyOf(*programs.front(), ends.front().outcomes, Geometry<L>::kHeapBasePage);
+  }
   return result;
 }
 

@@ -15,9 +15,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "harness/base/clock.h"
+#include "harness/report/histogram.h"
+#include "harness/run/arrivals.h"
 #include "harness/run/cell.h"
 #include "harness/run/heap_state.h"
 #include "harness/run/null_subject.h"
+#include "harness/run/occupancy.h"
+#include "harness/run/place_check.h"
 #include "harness/run/region.h"
 #include "harness/run/region_meter.h"
 #include "harness/run/runner.h"
@@ -62,69 +66,103 @@ std::optional<std::uint64_t> HashOf(const Runner<L, S>& runner) {
   return runner.result_hash();
 }
 
+/// One timed pass on a fresh stage: set-up, then `loop(runner)` under a meter.
+///
+/// @param longest_batch  of the loop, in ops.
+/// @param costs          receives what happened around the loop.
+/// @param result         gets hash and memory of the first pass; a later one must place alike.
+template <Layout L, Subject S, class Loop>
+absl::Status TimePass(const CellOptions& options, const Program& program, HeapState& runs,
+                      std::uint64_t longest_batch, bool first, RegionCosts& costs,
+                      TimedResult& result, Loop loop) {
+  const std::uint64_t resident = ResidentBytes();
+  const auto stage = std::make_unique<Stage<L, S>>();
+  if (const OsStatus status = stage->Open(options); !status.ok()) {
+    return RefusedMemory(options, status);
+  }
+  // A program that never grows has no window, and nothing to touch.
+  HeapWindow* const window = stage->committed_window(options);
+  Runner<L, S> runner(stage->subject(), program, runs, window,
+                      options.memory == HeapMemory::kTouch && window != nullptr, longest_batch);
+  LimitGrowth(options, runner);
+  if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
+  RegionMeter meter;
+  runner.set_meter(&meter);
+  if (!loop(runner)) return RefusedMemory(options, runner.failure());
+  costs = meter.Stop();
+  if (!first) {
+    return result.result_hash == HashOf(runner) ? absl::OkStatus() : PassesDiffer(options);
+  }
+  result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
+  result.result_hash = HashOf(runner);
+  return absl::OkStatus();
+}
+
 template <Layout L, Subject S>
 absl::Status TimeBatchPass(const CellOptions& options, const Program& program, HeapState& runs,
                            const Clock& clock, TimedResult& result) {
   std::vector<Batch> batches = CutBatches(program, options.batch, options.batches_by_kind);
-  {
-    const std::uint64_t resident = ResidentBytes();
-    const auto stage = std::make_unique<Stage<L, S>>();
-    if (const OsStatus status = stage->Open(options); !status.ok()) {
-      return RefusedMemory(options, status);
-    }
-    // A program that never grows has no window, and nothing to touch.
-    HeapWindow* const window = stage->committed_window(options);
-    const std::uint64_t longest = std::min<std::uint64_t>(options.batch, program.ops.size());
-    Runner<L, S> runner(stage->subject(), program, runs, window,
-                        options.memory == HeapMemory::kTouch && window != nullptr, longest);
-    LimitGrowth(options, runner);
-    if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
-    RegionMeter meter;
-    runner.set_meter(&meter);
-    if (!runner.TimeBatches(clock, batches)) return RefusedMemory(options, runner.failure());
-    result.batch_costs = meter.Stop();
-    result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
-    result.result_hash = HashOf(runner);
-  }
+  absl::Status status = TimePass<L, S>(options, program, runs,
+                                       std::min<std::uint64_t>(options.batch, program.ops.size()),
+                                       true, result.batch_costs, result, [&](Runner<L, S>& runner) {
+                                         runner.set_slowdown(options.slowdown_percent);
+                                         return runner.TimeBatches(clock, batches);
+                                       });
+  if (!status.ok()) return status;
   const std::vector<Batch> empty = TimeEmptyLoop<L>(program, runs, clock, batches);
   result.batches = SumUpBatches(program, clock, batches, empty, options.batches_by_kind);
   return absl::OkStatus();
+}
+
+/// Times of single operations, sorted by kind.
+template <class Ticks>
+void RecordByKind(const Program& program, std::span<const Ticks> ticks,
+                  std::span<Histogram> histograms) {
+  for (std::size_t i = 0; i < ticks.size(); ++i) {
+    const RowOp op = RowOpOf(program.ops[program.measured_from + i].kind);
+    histograms[static_cast<std::size_t>(op)].Record(ticks[i]);
+  }
 }
 
 template <Layout L, Subject S>
 absl::Status TimeOpPass(const CellOptions& options, const Program& program, HeapState& runs,
                         const Clock& clock, TimedResult& result) {
   std::vector<std::uint32_t> ticks(program.ops.size() - program.measured_from);
-  {
-    const std::uint64_t resident = ResidentBytes();
-    const auto stage = std::make_unique<Stage<L, S>>();
-    if (const OsStatus status = stage->Open(options); !status.ok()) {
-      return RefusedMemory(options, status);
-    }
-    HeapWindow* const window = stage->committed_window(options);
-    Runner<L, S> runner(stage->subject(), program, runs, window,
-                        options.memory == HeapMemory::kTouch && window != nullptr, 1);
-    LimitGrowth(options, runner);
-    if (!runner.SetUp()) return RefusedMemory(options, runner.failure());
-    RegionMeter meter;
-    runner.set_meter(&meter);
-    if (!runner.TimeOps(clock, ticks)) return RefusedMemory(options, runner.failure());
-    result.op_costs = meter.Stop();
-    if (!options.time_batches) {
-      result.rss_bytes = ResidentBytes() - std::min(resident, ResidentBytes());
-      result.result_hash = HashOf(runner);
-    } else if (result.result_hash != HashOf(runner)) {
-      return PassesDiffer(options);
-    }
-  }
-  for (std::size_t i = 0; i < ticks.size(); ++i) {
-    const RowOp op = RowOpOf(program.ops[program.measured_from + i].kind);
-    result.service[static_cast<std::size_t>(op)].Record(ticks[i]);
-  }
+  absl::Status status = TimePass<L, S>(
+      options, program, runs, 1, !options.time_batches, result.op_costs, result,
+      [&clock, &ticks](Runner<L, S>& runner) { return runner.TimeOps(clock, ticks); });
+  if (!status.ok()) return status;
+  RecordByKind<std::uint32_t>(program, ticks, result.service);
   NullSubject nothing;
   Runner<L, NullSubject> runner(nothing, program, runs, nullptr, false, 0);
   static_cast<void>(runner.TimeOps(clock, ticks));
   for (const std::uint32_t taken : ticks) result.null_op.Record(taken);
+  return absl::OkStatus();
+}
+
+/// The open loop: arrivals are planned first, then come as they come.
+template <Layout L, Subject S>
+absl::Status TimeResponsePass(const CellOptions& options, const Program& program, HeapState& runs,
+                              const Clock& clock, TimedResult& result) {
+  const std::vector<std::uint64_t> plan = PlanArrivals(
+      program.ops.size() - program.measured_from, *options.open_loop, options.clock.ns_per_tick);
+  std::vector<std::uint64_t> times = plan;
+  std::uint64_t elapsed = 0;
+  absl::Status status = TimePass<L, S>(options, program, runs, 1, true, result.op_costs, result,
+                                       [&clock, &times, &elapsed](Runner<L, S>& runner) {
+                                         return runner.TimeResponses(clock, times, elapsed);
+                                       });
+  if (!status.ok() || plan.empty()) return status;
+  result.open_loop = OpenLoopTime{plan.size(), clock.ToNs(plan.back()), clock.ToNs(elapsed)};
+  RecordByKind<std::uint64_t>(program, times, result.response);
+  // The first of them are enough to see what the loop itself reads, and do not double the wait.
+  constexpr std::size_t kMostEmpty = 20'000;
+  times.assign(plan.begin(),
+               plan.begin() + static_cast<std::ptrdiff_t>(std::min(kMostEmpty, plan.size())));
+  NullSubject nothing;
+  Runner<L, NullSubject> runner(nothing, program, runs, nullptr, false, 0);
+  static_cast<void>(runner.TimeResponses(clock, std::span<std::uint64_t>(times), elapsed));
+  for (const std::uint64_t taken : times) result.null_op.Record(taken);
   return absl::OkStatus();
 }
 
@@ -133,6 +171,10 @@ absl::StatusOr<TimedResult> ExecuteTimedOn(const CellOptions& options, const Pro
   const Clock clock(options.clock);
   HeapState runs(program.id_count);
   TimedResult result;
+  if (options.open_loop) {
+    const absl::Status status = TimeResponsePass<L, S>(options, program, runs, clock, result);
+    if (!status.ok()) return status;
+  }
   if (options.time_batches) {
     const absl::Status status = TimeBatchPass<L, S>(options, program, runs, clock, result);
     if (!status.ok()) return status;
@@ -165,7 +207,8 @@ class PassCheck {
       : program_(program), verify_(verify), model_(&judgement) {
     if (!verify) return;
     if constexpr (!kPlacesAsModel<S>) {
-      places_.emplace(program.chunk_pages);
+      constexpr bool kRefusesRoom = requires { requires S::kRefusesRoom; };
+      places_.emplace(program.chunk_pages, kRefusesRoom);
     } else if (program.FirstOf({OpKind::kScavenge}) != nullptr) {
       auto judged = Judge(
           program, {.max_ops = judgement.judged, .scavenged_chunk = Geometry<L>::kChunkPages});
@@ -181,7 +224,18 @@ class PassCheck {
     if constexpr (kPlacesAsModel<S>) {
       return runner.Check(begin, end, verify_ ? model_ : nullptr, mismatch);
     } else {
+      runner.set_outcomes(&outcomes_);
       return runner.CheckPlaces(begin, end, places_ ? &*places_ : nullptr, mismatch);
+    }
+  }
+
+  /// Of the whole program, after its last operation; nothing where the places are not known.
+  [[nodiscard]] std::optional<Occupancy> OccupancyAtEnd() const {
+    if constexpr (kPlacesAsModel<S>) {
+      if (!verify_ || model_->judged != program_.ops.size()) return std::nullopt;
+      return OccupancyOf(program_, model_->outcomes);
+    } else {
+      return OccupancyOf(program_, outcomes_);
     }
   }
 
@@ -189,7 +243,7 @@ class PassCheck {
   std::optional<Mismatch> End(S& subject) {
     if (!verify_) return std::nullopt;
     if constexpr (!kPlacesAsModel<S>) {
-      subject.FlushCaches();
+      if constexpr (requires { subject.FlushCaches(); }) subject.FlushCaches();
       return places_->CheckEnd(program_.ops.size(), subject.stats());
     } else {
       if (model_->judged != program_.ops.size()) return std::nullopt;
@@ -203,6 +257,7 @@ class PassCheck {
   const Judgement* model_;
   std::optional<Judgement> of_this_layout_;  ///< what is scavenged depends on it
   std::optional<PlaceCheck> places_;
+  std::vector<Outcome> outcomes_;  ///< of a subject that chooses its places itself
 };
 
 template <Layout L, Subject S>
@@ -236,6 +291,7 @@ absl::StatusOr<CheckedResult> ExecuteCheckedOn(CellOptions options, const Progra
     result.work->summary_updates -= before->summary_updates;
   }
   result.mismatch = check.End(stage->subject());
+  result.occupancy = check.OccupancyAtEnd();
   result.metadata_bytes = stage->subject().metadata().committed.raw;
   result.result_hash = HashOf(runner);
   return result;

@@ -1,6 +1,6 @@
 /// execute_with.h: execute.h for one allocator each; the bodies stand in files of their own.
 ///
-/// `result` stays as it is when there is no layout of the name in `options`.
+/// `result` stays as it is when there is no layout or allocator of the name in `options`.
 #pragma once
 
 #include <span>
@@ -17,7 +17,7 @@ void CheckRadix(const CellOptions& options, const Program& program, const Judgem
 void TimeRadix(const CellOptions& options, const Program& program,
                absl::StatusOr<TimedResult>& result);
 
-/// The library's page caches on the radix tree.
+/// The library's page caches on its page allocator.
 void CheckCaches(const CellOptions& options, const Program& program, const Judgement& judgement,
                  bool verify, absl::StatusOr<CheckedResult>& result);
 void TimeCaches(const CellOptions& options, const Program& program,
@@ -27,6 +27,24 @@ void CheckReference(const CellOptions& options, const Program& program, const Ju
                     bool verify, absl::StatusOr<CheckedResult>& result);
 void TimeReference(const CellOptions& options, const Program& program,
                    absl::StatusOr<TimedResult>& result);
+
+/// The Go runtime's page allocator, in a program of its own.
+void CheckGo(const CellOptions& options, const Program& program, const Judgement& judgement,
+             bool verify, absl::StatusOr<CheckedResult>& result);
+void TimeGo(const CellOptions& options, const Program& program,
+            absl::StatusOr<TimedResult>& result);
+
+/// The small allocators of harness/peers.
+void CheckPeer(const CellOptions& options, const Program& program, const Judgement& judgement,
+               bool verify, absl::StatusOr<CheckedResult>& result);
+void TimePeer(const CellOptions& options, const Program& program,
+              absl::StatusOr<TimedResult>& result);
+
+/// The mallocs of others, and the kernel.
+void CheckSystem(const CellOptions& options, const Program& program,
+                 absl::StatusOr<CheckedResult>& result);
+void TimeSystem(const CellOptions& options, const Program& program,
+                absl::StatusOr<TimedResult>& result);
 
 /// The library's front end, with a thread for each program; at least one (contract).
 void CheckHeap(const CellOptions& options, std::span<const Program* const> programs,

@@ -10,8 +10,8 @@
 #include <memory>
 #include <optional>
 
+#include "harness/run/only_allocates.h"
 #include "harness/run/subject.h"
-#include "pagealloc/contract.h"
 #include "pagealloc/heap.h"
 #include "pagealloc/layout.h"
 #include "pagealloc/os_memory.h"
@@ -20,7 +20,7 @@
 namespace pagealloc::bench {
 
 template <Layout L>
-class HeapSubject {
+class HeapSubject : public OnlyAllocates {
  public:
   HeapSubject() = default;
   /// Another thread's view of a heap, which outlives it.
@@ -57,14 +57,6 @@ class HeapSubject {
   /// What the operating system refused to the last allocation or release that failed.
   [[nodiscard]] OsStatus refusal() const { return refusal_; }
 
-  /// The heap does that by itself.
-  OsStatus Grow(PageRange /*pages*/) { return OsStatus::Ok(); }
-  // Never called (contract).
-  PageCount AllocateRange(PageRange /*pages*/) { return Refuse(PageCount{}); }
-  std::optional<Found> Find(PageCount /*want*/) { return Refuse(std::optional<Found>{}); }
-  PageCache TakePageCache() { return Refuse(PageCache{}); }
-  void Flush(PageCache& cache) { cache = Refuse(PageCache{}); }
-
   [[nodiscard]] HeapStats stats() const { return heap_->PageStats(); }
   [[nodiscard]] MetadataStats metadata() const { return heap_->Stats().metadata; }
   Heap<L>& heap() { return *heap_; }
@@ -74,12 +66,6 @@ class HeapSubject {
   }
 
  private:
-  template <class T>
-  static T Refuse(T nothing) {
-    PA_EXPECT(false);  // MisfitForHeap() has found every program that asks for this
-    return nothing;
-  }
-
   std::unique_ptr<Heap<L>> owned_;
   Heap<L>* heap_ = nullptr;
   PageCount limit_;

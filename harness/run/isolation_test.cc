@@ -93,5 +93,21 @@ TEST(RunForkedDeathTest, AnInterruptBeforehandStartsNoWait) {
       ::testing::ExitedWithCode(0), "");
 }
 
+TEST(RunForeign, GivesTheInputAndBringsTheOutputBack) {
+  const std::string input(3'000'000, 'y');
+  const absl::StatusOr<std::string> got = RunForeign(
+      {.path = "/bin/sh", .arguments = {"-c", "cat; echo $0", "name"}, .standard_input = input});
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(*got, input + "name\n");
+}
+
+TEST(RunForeign, OneThatFailsOrIsMissingIsAnInternalError) {
+  EXPECT_THAT(
+      std::string(
+          RunForeign({.path = "/bin/sh", .arguments = {"-c", "exit 7"}}).status().message()),
+      HasSubstr("exit status 7"));
+  EXPECT_EQ(RunForeign({.path = "/nowhere/at-all"}).status().code(), absl::StatusCode::kInternal);
+}
+
 }  // namespace
 }  // namespace pagealloc::bench

@@ -40,6 +40,7 @@ std::optional<Mismatch> PlaceCheck::Check(const Op& op, std::size_t index, const
       return std::nullopt;  // what is released depends on the places
   }
   if (got.first == Outcome::kNone) {
+    if (refuses_room_) return std::nullopt;
     const std::optional<PageOffset> room = model_.Find(op.count);
     if (!room) return std::nullopt;
     return Mismatch{index, absl::StrCat("room, for instance at offset ", room->raw), "none"};

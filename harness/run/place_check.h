@@ -21,8 +21,10 @@ namespace pagealloc::bench {
 
 class PlaceCheck {
  public:
-  /// @param chunk_pages  the program's.
-  explicit PlaceCheck(PageCount chunk_pages) : model_(chunk_pages) {}
+  /// @param chunk_pages   the program's.
+  /// @param refuses_room  a request may fail although a free run is long enough for it.
+  explicit PlaceCheck(PageCount chunk_pages, bool refuses_room = false)
+      : model_(chunk_pages), refuses_room_(refuses_room) {}
 
   // Pages count from the heap base, as in a trace.
 
@@ -42,6 +44,7 @@ class PlaceCheck {
 
  private:
   testing::PageMap model_;
+  const bool refuses_room_;
 };
 
 /// Whether a record says which pages it is about, so that it can only be replayed where every run

@@ -102,5 +102,17 @@ TEST(PlaceCheckDeathTest, ARecordOfACacheBreaksTheContract) {
   EXPECT_DEATH(static_cast<void>(check.Check(Op::TakeCache(), 0, {}, {})), "contract broken");
 }
 
+TEST(PlaceCheck, AnAllocatorMayRefuseRoomWhereThatIsItsNature) {
+  const Op want = Op::Allocate(0, PageCount{4});
+  const Outcome none{Outcome::kNone, 0, 0};
+  for (const bool refuses_room : {false, true}) {
+    PlaceCheck check(PageCount{512}, refuses_room);
+    check.Grew(PageRange::Of(PageOffset{0}, PageCount{512}));
+    EXPECT_EQ(check.Check(want, 0, none, {}).has_value(), !refuses_room);
+    // A place where the heap is not is wrong for anyone.
+    EXPECT_TRUE(check.Check(want, 1, Outcome{510, 0, 0}, {}).has_value());
+  }
+}
+
 }  // namespace
 }  // namespace pagealloc::bench

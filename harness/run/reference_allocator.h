@@ -1,6 +1,6 @@
 /// reference_allocator.h: the naive model behind the interface of a subject, for `-a reference`.
 ///
-/// Same placements as the radix tree by definition, found by looking at one byte a page. It asks
+/// Same placements as the library by definition, found by looking at one byte a page. It asks
 /// the operating system for nothing; its metadata is the model's byte a page.
 #pragma once
 

@@ -8,6 +8,7 @@
 ///   ops [0, measured_from)       set-up, untimed
 ///   ops [measured_from, end)     |-- batch --|-- batch --|-- batch --|       TimeBatches
 ///                                |op|op|op|op|op|op|op|op|op|op|op|op|       TimeOps
+///                                |op  |op  |op  |op  |op  |op  |op  |op       TimeResponses
 ///
 /// The heap grows as the trace format says: by the program's own records, or on demand at its end.
 /// Growth commits the heap's pages through the HeapWindow, inside the timed region, as a runtime
@@ -66,6 +67,10 @@ class Runner {
     PA_EXPECT(!touch || (window != nullptr && longest_batch > 0), touch, longest_batch);
   }
 
+  /// From now on each timed batch takes `percent` longer, in an empty loop at its end: what a
+  /// slower allocator would look like, for tests of comparisons.
+  void set_slowdown(unsigned percent) { slowdown_percent_ = percent; }
+
   /// From now on `meter`, which outlives the runner, is paused while pages are touched.
   void set_meter(RegionMeter* meter) { meter_ = meter; }
 
@@ -74,6 +79,10 @@ class Runner {
   void set_extent(PageCount pages) {
     demand_limit_ = std::min(PageOf(TraceOffset{pages.raw}), Geometry<L>::kHeapEnd);
   }
+
+  /// From now on CheckPlaces() writes down what each operation gave; `outcomes` outlives the
+  /// runner.
+  void set_outcomes(std::vector<Outcome>* outcomes) { outcomes_ = outcomes; }
 
   /// Executes the set-up operations, untimed.
   ///
@@ -99,6 +108,8 @@ class Runner {
         if (!Step(*op, hash, result)) [[unlikely]]
           return false;
       }
+      if (slowdown_percent_ > 0) [[unlikely]]
+        SlowDown(clock, begin_ticks);
       batch.ticks = clock.End() - begin_ticks;
       TouchNew();
     }
@@ -124,6 +135,44 @@ class Runner {
       ++op;
       TouchNew();
     }
+    hash_ = hash;
+    return true;
+  }
+
+  /// Executes the next operations of the rest as an open loop: each when it is planned, or as soon
+  /// as the one before it is done. The plan stands still while pages are touched.
+  ///
+  /// @param clock    a Clock, or what stands for one in tests.
+  /// @param times    one for each operation: when it should start (PlanArrivals), replaced by the
+  ///                 ticks from then until it was done.
+  /// @param elapsed  receives the ticks from the start until the last one was done.
+  template <class TickSource>
+  [[nodiscard, gnu::noinline]] bool TimeResponses(const TickSource& clock,
+                                                  std::span<std::uint64_t> times,
+                                                  std::uint64_t& elapsed) {
+    std::uint64_t hash = hash_;
+    const Op* op = ops_ + program_.measured_from;
+    std::uint64_t start = clock.Begin();
+    std::uint64_t done = start;
+    std::uint64_t touching = 0;
+    for (std::uint64_t& slot : times) {
+      start += touching;
+      const std::uint64_t due = start + slot;
+      while (clock.Begin() < due) {
+      }
+      Outcome result;
+      if (!Step(*op, hash, result)) [[unlikely]]
+        return false;
+      done = clock.End();
+      slot = done - due;
+      ++op;
+      touching = 0;
+      if (touched_count_ > 0) {
+        TouchNew();
+        touching = clock.End() - done;
+      }
+    }
+    elapsed = done - start;
     hash_ = hash;
     return true;
   }
@@ -158,6 +207,7 @@ class Runner {
       Outcome result;
       if (!Step(op, hash_, result)) return false;
       TouchNew();
+      if (outcomes_ != nullptr) outcomes_->push_back(result);
       if (check == nullptr) continue;
       if (demand_end_ != end_before) check->Grew(PlacesOf({end_before, demand_end_}));
       mismatch = check->Check(op, i, result, held.empty() ? held : PlacesOf(held));
@@ -296,6 +346,9 @@ class Runner {
   /// heap itself, or failure() is set.
   [[gnu::noinline]] bool GrowOnDemand(PageCount want) {
     if (program_.explicit_growth) return false;
+    if constexpr (requires { subject_.GrowthFor(demand_end_, want); }) {
+      want = subject_.GrowthFor(demand_end_, want);
+    }
     const std::uint64_t chunk = program_.chunk_pages.raw;
     const PageCount pages{(want.raw + chunk - 1) / chunk * chunk};
     // A subject that places worse than first fit could need more than the judge saw.
@@ -303,6 +356,16 @@ class Runner {
     const PageRange added = PageRange::Of(demand_end_, pages);
     demand_end_ = added.end;
     return Grow(added);
+  }
+
+  [[gnu::noinline]] void SlowDown(const Clock& clock, std::uint64_t begin_ticks) const {
+    const std::uint64_t taken = clock.End() - begin_ticks;
+    const std::uint64_t until = begin_ticks + taken + taken * slowdown_percent_ / 100;
+    // The reading that ends the loop and the one that ends the batch take their time too.
+    const ClockCalibration& about = clock.calibration();
+    const auto readings = static_cast<std::uint64_t>(about.pair_ns / about.ns_per_tick);
+    while (clock.End() + readings < until) {
+    }
   }
 
   void Remember(Touched pages) {
@@ -330,6 +393,8 @@ class Runner {
   HeapWindow* const window_;
   const bool touch_;
   RegionMeter* meter_ = nullptr;
+  unsigned slowdown_percent_ = 0;
+  std::vector<Outcome>* outcomes_ = nullptr;
   std::size_t touched_count_ = 0;
   std::uint64_t hash_ = 0;
   PageOffset demand_end_ = Geometry<L>::kHeapBasePage;  ///< where growth on demand continues

@@ -32,7 +32,9 @@ std::string TraceName(std::string name) {
   return name;
 }
 
-Source Assemble(Program program, Judgement judgement) {
+}  // namespace
+
+Source SourceOf(Program program, Judgement judgement) {
   Source source;
   source.columns.stream_hash = absl::StrFormat("%016x", program.stream_hash());
   source.heap_pages = PageCount{judgement.heap_end.raw};
@@ -42,8 +44,6 @@ Source Assemble(Program program, Judgement judgement) {
   source.judgement = std::move(judgement);
   return source;
 }
-
-}  // namespace
 
 std::string Source::Title() const {
   if (columns.params.empty()) return columns.workload;
@@ -61,7 +61,7 @@ absl::StatusOr<Source> LoadTrace(const std::string& path) {
   if (!trace.ok()) return FileError(std::string(trace.status().message()));
   Result<Judgement, TraceError> judgement = Judge(*trace);
   if (!judgement.ok()) return UsageError(judgement.error().Message());
-  Source source = Assemble(std::move(trace->program), std::move(judgement).value());
+  Source source = SourceOf(std::move(trace->program), std::move(judgement).value());
   source.columns.workload = TraceName(path);
   return source;
 }
@@ -87,7 +87,7 @@ absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request) {
         absl::StrCat("the generator of ", request.name,
                      " made an operation that is not legal: ", judgement.error().Message()));
   }
-  Source source = Assemble(std::move(program).value(), std::move(judgement).value());
+  Source source = SourceOf(std::move(program).value(), std::move(judgement).value());
   source.workload = request;
   source.columns.workload = request.name;
   source.columns.params = ParamText(request.params);
@@ -130,20 +130,6 @@ unsigned CachesFor(const Program& program) {
     if (op.kind == OpKind::kAllocate && op.cpu != kNoCpu) highest = std::max(highest, op.cpu);
   }
   return std::min(highest, HeapCaches::kMaxCaches - 1) + 1;
-}
-
-std::optional<std::string> MisfitForHeap(const Source& source) {
-  const Program& program = source.program;
-  for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    const OpKind kind = program.ops[i].kind;
-    const bool grows = kind == OpKind::kGrow && !(source.workload && i < program.measured_from);
-    if (!grows && kind != OpKind::kFind && !NamesPages(kind)) continue;
-    return RenderProblem(program.PositionOf(program.ops[i]),
-                         grows ? "-a heap grows by itself, where the operating system has room"
-                               : "-a heap decides where runs lie, and only allocates and frees",
-                         "Choose -a radix, or a program of allocations and frees.");
-  }
-  return std::nullopt;
 }
 
 OrProblem<std::vector<Program>> ProgramsOfOtherThreads(const WorkloadRequest& request,

@@ -43,6 +43,9 @@ struct Source {
 /// Reads, parses and judges a trace.
 absl::StatusOr<Source> LoadTrace(const std::string& path);
 
+/// A program that was judged already, as a trace.
+Source SourceOf(Program program, Judgement judgement);
+
 /// Makes and judges a workload. EnvironmentError: the machine has too little memory for it.
 absl::StatusOr<Source> LoadWorkload(const WorkloadRequest& request);
 
@@ -59,12 +62,6 @@ std::optional<std::string> MisfitForCaches(const Source& source);
 
 /// How many page caches the processors of a program need: at least 1.
 unsigned CachesFor(const Program& program);
-
-/// Whether `heap` can run a program: it grows by itself and chooses all places. A workload's growth
-/// in its set-up is fine: it says how large the heap may become.
-///
-/// @return  the first record that it cannot run, as it is printed; nullopt if there is none.
-std::optional<std::string> MisfitForHeap(const Source& source);
 
 /// The programs of a workload's threads but the first, each from a seed of its own.
 OrProblem<std::vector<Program>> ProgramsOfOtherThreads(const WorkloadRequest& request,

@@ -50,16 +50,6 @@ TEST(MisfitForCaches, RangesMayBeNamedUntilSomethingIsPlaced) {
   EXPECT_TRUE(MisfitForCaches(Trace("g 0 512\nc\na 1 3\n")).has_value());
 }
 
-TEST(MisfitForHeap, AWorkloadMayGrowItsHeapInTheSetUpOnly) {
-  Source source = Trace("g 0 512\na 1 3\ng 512 512\n");
-  EXPECT_TRUE(MisfitForHeap(source).has_value());
-  source.workload.emplace();
-  source.program.measured_from = 2;
-  EXPECT_TRUE(MisfitForHeap(source).has_value());
-  source.program.measured_from = 3;
-  EXPECT_EQ(MisfitForHeap(source), std::nullopt);
-}
-
 TEST(ProgramsOfOtherThreads, AreMadeFromSeedsOfTheirOwnAndCanBeMadeAgain) {
   WorkloadRequest request;
   request.name = "churn";

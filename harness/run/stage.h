@@ -47,6 +47,9 @@ class Stage {
     if constexpr (requires { subject_.set_caches(options.caches); }) {
       subject_.set_caches(options.caches);
     }
+    if constexpr (requires { subject_.set_allocator(options.allocator); }) {
+      subject_.set_allocator(options.allocator);
+    }
     if constexpr (requires { subject_.set_limit(options.heap_pages); }) {
       subject_.set_limit(options.heap_pages);
     }

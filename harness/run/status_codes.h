@@ -1,11 +1,12 @@
 /// status_codes.h: what the codes of an absl::Status mean in run and cli. The exit status follows.
 ///
 ///   function             code                 exit  meaning
-///   DiffersError         Aborted                 1  a result is not the expected one
-///   UsageError           InvalidArgument         2  bad usage or bad trace: nothing was run
+///   DiffersError         Aborted                 1  a result is not the expected one; a gate
+///   failed UsageError           InvalidArgument         2  bad usage or bad trace: nothing was run
+///   NotComparableError   OutOfRange              3  results that cannot be compared
 ///   FileError            Unavailable             4  a file cannot be read or written
-///   EnvironmentError     FailedPrecondition      5  the machine refuses, or is refused
-///   absl::InternalError  Internal               70  a bug; so is any other code
+///   EnvironmentError     FailedPrecondition      5  the machine refuses, or is refused; a verdict
+///   is unclear absl::InternalError  Internal               70  a bug; so is any other code
 ///   absl::CancelledError Cancelled        130, 143  interrupted
 ///
 /// The message is a whole text for the user: what, where, why, what to do.
@@ -20,6 +21,9 @@ namespace pagealloc::bench {
 inline absl::Status DiffersError(const std::string& message) { return absl::AbortedError(message); }
 inline absl::Status UsageError(const std::string& message) {
   return absl::InvalidArgumentError(message);
+}
+inline absl::Status NotComparableError(const std::string& message) {
+  return absl::OutOfRangeError(message);
 }
 inline absl::Status FileError(const std::string& message) {
   return absl::UnavailableError(message);
@@ -40,6 +44,7 @@ inline bool IsBug(const absl::Status& error) {
   switch (error.code()) {
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kCancelled:

@@ -16,18 +16,21 @@ constexpr std::size_t kLeft = 96, kTop = 44, kBottom = 84, kRight = 16;
 constexpr std::size_t kPlotWidth = 880, kPlotHeight = 420;
 constexpr std::size_t kShades = 9;  // nothing in use, then eighths
 
-// Light to dark on a light page; the dark page reverses the lightness, so that full stands out on
-// both.
+// Of this picture alone, which may stand in a page. Light to dark on a light page; the dark page
+// reverses the lightness, so that full stands out on both.
 constexpr std::string_view kStyle =
     "<style>"
-    "svg{background:#ffffff}text{font:13px sans-serif;fill:#222222}.title{font-size:16px}"
-    ".axis{stroke:#888888}.gap{stroke:#c04000;stroke-dasharray:4 3}.m{fill:#c04000}"
-    ".s0{fill:#eef1f4}.s1{fill:#d6e4f0}.s2{fill:#bcd5e8}.s3{fill:#9dc3dd}.s4{fill:#78acd0}"
-    ".s5{fill:#5592bf}.s6{fill:#3777a8}.s7{fill:#1f5b8d}.s8{fill:#0b3d6b}"
-    "@media(prefers-color-scheme:dark){svg{background:#14181c}text{fill:#e4e8ec}"
-    ".gap{stroke:#ff9a5a}.m{fill:#ff9a5a}"
-    ".s0{fill:#23292f}.s1{fill:#173a59}.s2{fill:#1b4a72}.s3{fill:#245d8d}.s4{fill:#3374a8}"
-    ".s5{fill:#4a8dc1}.s6{fill:#6ba8d6}.s7{fill:#95c5e8}.s8{fill:#c9e4f8}}"
+    ".heap-map{background:#ffffff}.heap-map text{font:13px sans-serif;fill:#222222}"
+    ".heap-map .title{font-size:16px}.heap-map .axis{stroke:#888888}"
+    ".heap-map .gap{stroke:#c04000;stroke-dasharray:4 3}.heap-map .m{fill:#c04000}"
+    ".heap-map .s0{fill:#eef1f4}.heap-map .s1{fill:#d6e4f0}.heap-map .s2{fill:#bcd5e8}"
+    ".heap-map .s3{fill:#9dc3dd}.heap-map .s4{fill:#78acd0}.heap-map .s5{fill:#5592bf}"
+    ".heap-map .s6{fill:#3777a8}.heap-map .s7{fill:#1f5b8d}.heap-map .s8{fill:#0b3d6b}"
+    "@media(prefers-color-scheme:dark){.heap-map{background:#14181c}.heap-map text{fill:#e4e8ec}"
+    ".heap-map .gap{stroke:#ff9a5a}.heap-map .m{fill:#ff9a5a}"
+    ".heap-map .s0{fill:#23292f}.heap-map .s1{fill:#173a59}.heap-map .s2{fill:#1b4a72}"
+    ".heap-map .s3{fill:#245d8d}.heap-map .s4{fill:#3374a8}.heap-map .s5{fill:#4a8dc1}"
+    ".heap-map .s6{fill:#6ba8d6}.heap-map .s7{fill:#95c5e8}.heap-map .s8{fill:#c9e4f8}}"
     "</style>\n";
 
 std::size_t ShadeOf(const HeapCell& cell) {
@@ -155,6 +158,7 @@ std::string HeapMapSvg(const HeapMap& map) {
   Attribute(svg, "width", std::to_string(kWidth));
   Attribute(svg, "height", std::to_string(kHeight));
   Attribute(svg, "role", "img");
+  Attribute(svg, "class", "heap-map");
   svg.append(">\n").append(kStyle);
   Text(svg, kLeft, 26, "start", map.name + ": occupancy of the heap", "title");
 

@@ -69,6 +69,15 @@ class Judging {
     return std::move(judgement_);
   }
 
+  std::vector<Op> Legal() {
+    std::vector<Op> legal;
+    for (op_index_ = 0; op_index_ < program_.ops.size(); ++op_index_) {
+      Outcome ignored;
+      if (!Step(program_.ops[op_index_], ignored)) legal.push_back(program_.ops[op_index_]);
+    }
+    return legal;
+  }
+
  private:
   /// An ID: in use while it has pages.
   struct Id {
@@ -331,6 +340,11 @@ Result<Judgement, TraceError> Judge(const ParsedTrace& trace, PageCount max_heap
   Result<Judgement, TraceError> judged = Judge(trace.program, {.max_heap = max_heap});
   if (judged.ok() && trace.error) return *trace.error;
   return judged;
+}
+
+std::vector<Op> LegalOps(const Program& program) {
+  const JudgeOptions options;
+  return Judging(program, options).Legal();
 }
 
 std::optional<TraceError> FitsLayout(const Program& program, const Judgement& judgement,

@@ -94,6 +94,10 @@ struct JudgeOptions {
 [[nodiscard]] Result<Judgement, TraceError> Judge(const ParsedTrace& trace,
                                                   PageCount max_heap = kMaxJudgedHeap);
 
+/// The operations of a program that are legal, each after those that were before it: what is left
+/// of a program from which some were cut. Each that is not legal is left out, and changes nothing.
+[[nodiscard]] std::vector<Op> LegalOps(const Program& program);
+
 /// Why a program cannot run on a layout: nullopt if it can.
 ///
 /// @param usable        pages from the layout's heap base to where its heap may end.

@@ -20,7 +20,4 @@ namespace pagealloc::bench {
 ///              is the trace's own fault and stands in ParsedTrace::error, on line 1.
 [[nodiscard]] absl::StatusOr<ParsedTrace> ReadTraceFile(const std::string& path);
 
-/// Writes `text` to `path`, compressed if the name ends in ".zst". An existing file is replaced.
-[[nodiscard]] absl::Status WriteTraceFile(const std::string& path, const std::string& text);
-
 }  // namespace pagealloc::bench

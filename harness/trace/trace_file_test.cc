@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 
+#include "harness/files/write_file.h"
 #include "harness/trace/random_program.h"
 #include "harness/trace/trace_writer.h"
 
@@ -59,7 +60,7 @@ std::string LongText() {
 TEST_F(TraceFile, ComesBackAsWrittenPlainAndCompressed) {
   const std::string text = LongText();
   for (const char* name : {"a.pagetrace", "a.pagetrace.zst"}) {
-    ASSERT_TRUE(WriteTraceFile(Path(name), text).ok());
+    ASSERT_TRUE(WriteTextFile(Path(name), text).ok());
     const absl::StatusOr<ParsedTrace> trace = ReadTraceFile(Path(name));
     ASSERT_TRUE(trace.ok()) << trace.status();
     ASSERT_FALSE(trace->error.has_value()) << trace->error->Message();
@@ -71,8 +72,8 @@ TEST_F(TraceFile, ComesBackAsWrittenPlainAndCompressed) {
 }
 
 TEST_F(TraceFile, SeveralFramesAreOneText) {
-  ASSERT_TRUE(WriteTraceFile(Path("a.zst"), "pagetrace 1\na x").ok());
-  ASSERT_TRUE(WriteTraceFile(Path("b.zst"), " 1\n").ok());
+  ASSERT_TRUE(WriteTextFile(Path("a.zst"), "pagetrace 1\na x").ok());
+  ASSERT_TRUE(WriteTextFile(Path("b.zst"), " 1\n").ok());
   SetBytes(Path("ab.zst"), Bytes(Path("a.zst")) + Bytes(Path("b.zst")));
   const absl::StatusOr<ParsedTrace> trace = ReadTraceFile(Path("ab.zst"));
   ASSERT_TRUE(trace.ok()) << trace.status();
@@ -86,7 +87,7 @@ TEST_F(TraceFile, OutputThatComesAfterTheLastInputIsNotLost) {
   const std::string magic = "\x28\xb5\x2f\xfd";
   const std::string frame_header = "\x00\x38"s;           // window of 128 KiB, no checksum
   const std::string last_block = "\x03\x00\x10"s + "\n";  // 128 KiB of one byte
-  ASSERT_TRUE(WriteTraceFile(Path("a.zst"), "pagetrace 1\n").ok());
+  ASSERT_TRUE(WriteTextFile(Path("a.zst"), "pagetrace 1\n").ok());
   SetBytes(Path("b.zst"), Bytes(Path("a.zst")) + magic + frame_header + last_block);
   const absl::StatusOr<ParsedTrace> trace = ReadTraceFile(Path("b.zst"));
   ASSERT_TRUE(trace.ok()) << trace.status();
@@ -95,7 +96,7 @@ TEST_F(TraceFile, OutputThatComesAfterTheLastInputIsNotLost) {
 }
 
 TEST_F(TraceFile, ACompressedFileCutAnywhereIsRefused) {
-  ASSERT_TRUE(WriteTraceFile(Path("whole.zst"), ShortText()).ok());
+  ASSERT_TRUE(WriteTextFile(Path("whole.zst"), ShortText()).ok());
   const std::string whole = Bytes(Path("whole.zst"));
   for (std::size_t size = 0; size < whole.size(); ++size) {
     SetBytes(Path("cut.zst"), whole.substr(0, size));
@@ -111,7 +112,7 @@ TEST_F(TraceFile, ACompressedFileCutAnywhereIsRefused) {
 // zstd ignores one bit of a frame's header; every other one counts.
 TEST_F(TraceFile, ABitThatFlippedIsFoundOrChangesNothing) {
   const std::string text = ShortText();
-  ASSERT_TRUE(WriteTraceFile(Path("whole.zst"), text).ok());
+  ASSERT_TRUE(WriteTextFile(Path("whole.zst"), text).ok());
   const std::string whole = Bytes(Path("whole.zst"));
   for (std::size_t at = 0; at < whole.size(); ++at) {
     std::string bytes = whole;
@@ -132,10 +133,10 @@ TEST_F(TraceFile, WhatCannotBeReadIsAStatusNotATraceError) {
 }
 
 TEST_F(TraceFile, WhatCannotBeWrittenIsAStatus) {
-  EXPECT_THAT(std::string(WriteTraceFile(Path("no/folder"), "x").message()),
-              ::testing::HasSubstr("cannot create " + Path("no/folder")));
+  EXPECT_THAT(std::string(WriteTextFile(Path("no/folder"), "x").message()),
+              ::testing::HasSubstr("cannot write " + Path("no/folder")));
   if (std::filesystem::exists("/dev/full")) {
-    EXPECT_THAT(std::string(WriteTraceFile("/dev/full", "pagetrace 1\n").message()),
+    EXPECT_THAT(std::string(WriteTextFile("/dev/full", "pagetrace 1\n").message()),
                 ::testing::HasSubstr("cannot write /dev/full"));
   }
 }

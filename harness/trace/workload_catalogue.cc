@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "harness/base/glob.h"
 #include "harness/base/nearest_name.h"
 #include "harness/trace/workload.h"
 #include "harness/trace/workload_generators.h"
@@ -258,27 +259,6 @@ constexpr std::array kEntries{
 };
 
 constexpr std::string_view kHowToList = "see pagealloc-bench list workloads";
-
-/// `*` is any text, `?` any character.
-bool MatchesGlob(std::string_view glob, std::string_view name) {
-  // After a mismatch behind a `*`, that `*` takes one character more.
-  std::size_t at = 0, star = std::string_view::npos, retry = 0, i = 0;
-  while (i < name.size()) {
-    if (at < glob.size() && glob[at] == '*') {
-      star = at++;
-      retry = i;
-    } else if (at < glob.size() && (glob[at] == '?' || glob[at] == name[i])) {
-      ++at;
-      ++i;
-    } else if (star != std::string_view::npos) {
-      at = star + 1;
-      i = ++retry;
-    } else {
-      return false;
-    }
-  }
-  return glob.find_first_not_of('*', at) == std::string_view::npos;
-}
 
 bool InSet(std::string_view pattern, const WorkloadInfo& workload) {
   return pattern == "@full" || (pattern == "@quick" && workload.quick);

@@ -1,0 +1,176 @@
+// report_command.cc: `report`: results files as one page of HTML.
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "harness/commands/all_commands.h"
+#include "harness/commands/measure_flags.h"
+#include "harness/commands/output_file.h"
+#include "harness/compare/comparison.h"
+#include "harness/page/page.h"
+#include "harness/report/results_reader.h"
+#include "harness/run/source.h"
+#include "harness/run/status_codes.h"
+#include "harness/trace/heap_map.h"
+#include "harness/trace/workload.h"
+
+namespace pagealloc::bench {
+namespace {
+
+constexpr const char* kPurpose =
+    "Makes one page of HTML of results files: verdict, figures and numbers, without scripts or "
+    "network.\n"
+    "\n"
+    "Examples:\n"
+    "  pagealloc-bench report nightly.csv -o report.html\n"
+    "  pagealloc-bench report base.csv new.csv -o report.html\n"
+    "  pagealloc-bench report base.csv.zst new.csv.zst -o report.html --force\n"
+    "  pagealloc-bench report base.csv new.csv >report.html\n";
+
+struct ReportOptions {
+  std::vector<std::string> files;
+  OutputFlags output;
+};
+
+/// NAME.env.json beside NAME.csv or NAME.csv.zst; empty if there is none.
+std::string EnvironmentBeside(std::string path) {
+  for (const std::string_view ending : {".zst", ".csv"}) {
+    if (path.ends_with(ending)) path.resize(path.size() - ending.size());
+  }
+  std::ifstream file(path + ".env.json", std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+absl::StatusOr<std::vector<PageFile>> ReadFiles(const std::vector<std::string>& paths) {
+  std::vector<PageFile> files;
+  for (const std::string& path : paths) {
+    absl::StatusOr<ResultsFile> results = ReadResults(path, false);
+    if (!results.ok()) {
+      const std::string message(results.status().message());
+      return absl::IsInvalidArgument(results.status()) ? UsageError(message) : FileError(message);
+    }
+    if (results->rows.empty()) {
+      return UsageError(absl::StrCat("cannot report ", path,
+                                     ": it has no rows. Give a file that run or replay wrote."));
+    }
+    files.push_back({path, *std::move(results), EnvironmentBeside(path)});
+  }
+  return files;
+}
+
+/// The request that a cell's program was made from; nothing for a trace. What `params` says beyond
+/// the workload's own parameters is how it was run.
+std::optional<WorkloadRequest> RequestOf(const PageCell& cell) {
+  const CellColumns& columns = cell.columns;
+  const WorkloadInfo* const workload = FindWorkload(columns.workload);
+  if (workload == nullptr || !columns.seed || !columns.heap_bytes) return std::nullopt;
+  WorkloadRequest request;
+  request.name = columns.workload;
+  request.heap = ByteCount{*columns.heap_bytes};
+  request.seed = *columns.seed;
+  for (const std::string& param : std::vector<std::string>(absl::StrSplit(columns.params, ';'))) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(param, absl::MaxSplits('=', 1));
+    const auto has_name = [&pair](const auto& known) { return known.name == pair.first; };
+    if (std::any_of(workload->params.begin(), workload->params.end(), has_name)) {
+      request.params[pair.first] = pair.second;
+    }
+  }
+  for (const PageCell::OfFile& file : cell.files) {
+    const ResultRow* const exact = file.Aggregate("all", "metadata_bytes");
+    if (exact != nullptr) request.ops = exact->n.value_or(0);
+  }
+  if (request.ops == 0) return std::nullopt;
+  return request;
+}
+
+/// Draws the cell that changed most, or the first, of those that can be made again. A trace cannot:
+/// its file may be elsewhere. The stream's hash says whether it is the same program.
+void AddMap(PageInput& input) {
+  constexpr std::uint64_t kMostOps = 2'000'000;  // a few seconds
+  constexpr std::size_t kMoments = 160;
+  constexpr std::size_t kRows = 70;
+  std::vector<PageCell> cells = CellsOf(input.files);
+  if (!input.comparisons.empty() && !input.comparisons.front().rows.empty()) {
+    const std::string worst = KeyOf(input.comparisons.front().rows.front().cell);
+    std::stable_partition(cells.begin(), cells.end(),
+                          [&worst](const PageCell& cell) { return cell.key == worst; });
+  }
+  std::set<std::string> tried;
+  constexpr std::size_t kMostTries = 4;
+  for (const PageCell& cell : cells) {
+    const std::optional<WorkloadRequest> request = RequestOf(cell);
+    if (!request || request->ops > kMostOps || tried.size() >= kMostTries) continue;
+    if (!tried.insert(cell.columns.stream_hash).second) continue;
+    const absl::StatusOr<Source> source = LoadWorkload(*request);
+    if (!source.ok() || source->columns.stream_hash != cell.columns.stream_hash) continue;
+    input.map_title = source->Title();
+    input.map_svg = HeapMapSvg(MakeHeapMap(source->program, kMoments, kRows));
+    input.map_note = input.comparisons.empty()
+                         ? "The first workload of the file, made again from its seed."
+                         : "The workload of the worst row that can be made again, from its seed.";
+    return;
+  }
+  input.map_note =
+      "None of these rows is of a workload that can be made again here. For a trace, "
+      "pagealloc-bench "
+      "map TRACE -o map.svg draws its map.";
+}
+
+absl::Status Report(const ReportOptions& options) {
+  if (absl::Status status = MayWriteOutput(options.output); !status.ok()) return status;
+  absl::StatusOr<std::vector<PageFile>> files = ReadFiles(options.files);
+  if (!files.ok()) return files.status();
+  PageInput input;
+  input.files = *std::move(files);
+  for (std::size_t i = 1; i < input.files.size(); ++i) {
+    const PageFile& base = input.files.front();
+    const PageFile& candidate = input.files[i];
+    input.comparisons.push_back(
+        Compare({base.name, &base.results}, {candidate.name, &candidate.results}, {}));
+  }
+  AddMap(input);
+  return WriteOutput(options.output, MakePage(input));
+}
+
+class ReportCommand final : public CliCommand {
+ public:
+  CLI::App* Add(CLI::App& parent) override {
+    CLI::App* app = parent.add_subcommand("report", kPurpose);
+    app->add_option("RESULTS", options_.files,
+                    "results files, .csv or .csv.zst; others are compared with the first")
+        ->required();
+    AddOutputFlags(*app, options_.output);
+    return app;
+  }
+
+  absl::StatusOr<Task> Resolve(const CLI::App& app, const std::vector<std::string>&) override {
+    if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
+    constexpr std::size_t kMostFiles = 5;  // colours that people tell apart
+    if (options_.files.size() > kMostFiles) {
+      return UsageError(absl::StrCat("report shows at most ", kMostFiles, " files side by side; ",
+                                     "these are ", options_.files.size(), "."));
+    }
+    for (const std::string& file : options_.files) {
+      if (file == "-" || file != options_.output.out) continue;
+      return UsageError(absl::StrCat("--out: ", file, " is one of the results files."));
+    }
+    return [options = options_] { return Report(options); };
+  }
+
+ private:
+  ReportOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<CliCommand> MakeReportCommand() { return std::make_unique<ReportCommand>(); }
+
+}  // namespace pagealloc::bench
