@@ -18,6 +18,9 @@ add_custom_target(thread_tests COMMENT "Building the tests that have threads")
 add_custom_target(m32_tests COMMENT "Building the tests that are not labelled heavy")
 add_custom_target(unoptimised_tests COMMENT "Building the tests that are not labelled optimised")
 
+# What libraries of others leak is theirs.
+set(lsan_options suppressions=${CMAKE_CURRENT_LIST_DIR}/lsan_suppressions.txt:print_suppressions=0)
+
 function(pagealloc_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;HOST_BITS" "LIBS;LABELS")
   math(EXPR host_bits "8 * ${CMAKE_SIZEOF_VOID_P}")
@@ -34,7 +37,7 @@ function(pagealloc_add_test name)
     set(arg_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
-    ENVIRONMENT "GTEST_BRIEF=1;UBSAN_OPTIONS=print_stacktrace=1")
+    ENVIRONMENT "GTEST_BRIEF=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=${lsan_options}")
   if("threads" IN_LIST arg_LABELS)
     add_dependencies(thread_tests ${name})
   endif()
