@@ -1,5 +1,5 @@
 // summary_benchmark.cc: what the parts of a search and of an update cost: a chunk's bitmap, its
-// summary, the merge of eight, and the repair of all levels above a page.
+// summary, the merge of eight, and the repair of the index above a page.
 //
 // As page_allocator_benchmark.cc: prepared before the clock starts, one operation an iteration.
 
@@ -8,11 +8,10 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 
 #include "pagealloc/chunk_map.h"
 #include "pagealloc/page_bits.h"
-#include "pagealloc/radix_tree.h"
+#include "pagealloc/reach_index.h"
 #include "pagealloc/summary.h"
 #include "pagealloc/work_counters.h"
 
@@ -66,34 +65,35 @@ void Merge(benchmark::State& state) {
   }
 }
 
-/// Repairs the summaries after one page of a full heap was freed, or taken again.
+/// Repairs the index after one page of a full heap was freed, or taken again.
 template <class L>
 void Update(benchmark::State& state) {
   using G = Geometry<L>;
   constexpr PageCount kHeapPages{std::uint64_t{1} << 17};  // 1 GiB
   MmapMemory os;
   ChunkMap<L> chunks;
-  const auto tree = std::make_unique<RadixTree<L, NoCounters>>();
+  ReachIndex<L, NoCounters> index;
   NoCounters counters;
   const PageRange heap = PageRange::Of(G::kHeapBasePage, kHeapPages);
   chunks.Init(os);
   const auto chunk_of = [](PageOffset page) { return G::ChunkOf(page); };
-  if (!tree->Init(os).ok() || !tree->Grow(heap).ok() ||
-      !chunks.MakeBlocks(chunk_of(heap.begin), chunk_of(heap.end)).ok()) {
+  if (!chunks.MakeBlocks(chunk_of(heap.begin), chunk_of(heap.end)).ok()) {
     std::abort();  // a benchmark without memory has nothing to say
   }
+  index.Grown(chunks, heap, counters);
   const PageRange page =
       PageRange::Of(heap.begin + PageCount{kHeapPages.raw / 2 + 100}, PageCount{1});
   auto& chunk = chunks[chunk_of(page.begin)];
   for (PageOffset at = heap.begin; at < heap.end; at += G::kChunkPages) {
     chunks[chunk_of(at)].allocated.SetAll();
   }
+  index.Taken(chunks, heap, counters);
   const unsigned bit = G::PageInChunk(page.begin);
   for (auto _ : state) {
     chunk.Free(bit, 1);
-    tree->Update(chunks, page, Change::kFreed, counters);
+    index.Freed(chunks, page, counters);
     chunk.Allocate(bit, 1);
-    tree->Update(chunks, page, Change::kAllocated, counters);
+    index.TakenFromStart(chunks, page, counters);
   }
   state.SetItemsProcessed(2 * state.iterations());
 }
