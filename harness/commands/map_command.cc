@@ -14,10 +14,9 @@
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/commands/output_file.h"
+#include "harness/commands/trace_files.h"
 #include "harness/run/status_codes.h"
 #include "harness/trace/heap_map.h"
-#include "harness/trace/judge.h"
-#include "harness/trace/trace_file.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -140,9 +139,8 @@ absl::StatusOr<Program> LoadProgram(const MapOptions& options) {
     if (!program.ok()) return UsageError(program.error().sentence);
     return std::move(program).value();
   }
-  absl::StatusOr<ParsedTrace> trace = ReadTraceFile(options.trace);
-  if (!trace.ok()) return FileError(std::string(trace.status().message()));
-  if (const auto judged = Judge(*trace); !judged.ok()) return UsageError(judged.error().Message());
+  absl::StatusOr<JudgedTrace> trace = ReadJudgedTrace(options.trace);
+  if (!trace.ok()) return trace.status();
   trace->program.name = options.trace.substr(options.trace.find_last_of('/') + 1);
   return std::move(trace->program);
 }

@@ -1,4 +1,4 @@
-/// trace_files.h: the trace that goes into a `trace` command.
+/// trace_files.h: the trace that goes into a `trace` command, or into `map`.
 #pragma once
 
 #include <string>
