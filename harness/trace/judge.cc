@@ -218,8 +218,8 @@ class Judging {
     }
     const PageRange range = PageRange::Of(id.first, id.count);
     if (const auto freed = freed_.FirstSince(range, id.last_op)) {
-      return Illegal{"page " + Text(freed->page.raw) +
-                         " of the ID is no longer its own: " + Place(freed->number) + " freed it",
+      return Illegal{"page " + Text(freed->page.raw) + " of the ID is no longer its own: " +
+                         Place(HostSize(freed->number)) + " freed it",
                      "Free what is left of the ID by range, with: u OFF N."};
     }
     model_.Free(range);

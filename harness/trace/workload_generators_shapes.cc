@@ -74,7 +74,7 @@ std::optional<Problem> MakePhases(WorkloadContext& context) {
   const std::uint64_t phases = context.Number("phases");
   const std::uint64_t ops = context.script.measured_ops();
   return RunQueue(context, kSizes[0], kSizes[2].high, [=](std::uint64_t op) {
-    return kSizes[(op * phases / ops + 1) % kSizes.size()];
+    return kSizes[HostSize((op * phases / ops + 1) % kSizes.size())];
   });
 }
 
