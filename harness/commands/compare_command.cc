@@ -61,7 +61,15 @@ absl::StatusOr<std::vector<FilePart>> LoadParts(const CompareJob& job) {
                          : absl::StrCat("all rows have the value '", by_value.front().value, "'."),
         " Compare files, or by another column."));
   }
-  if (job.base.empty()) return by_value;
+  const auto spread = [&job](std::vector<FilePart> values) {
+    if (job.by == "allocator") {
+      for (auto part = values.begin() + 1; part != values.end(); ++part) {
+        SpreadOverLayouts(values.front().file, part->file);
+      }
+    }
+    return values;
+  };
+  if (job.base.empty()) return spread(std::move(by_value));
   const auto base = std::find_if(by_value.begin(), by_value.end(),
                                  [&](const FilePart& part) { return part.value == job.base; });
   if (base == by_value.end()) {
@@ -71,7 +79,7 @@ absl::StatusOr<std::vector<FilePart>> LoadParts(const CompareJob& job) {
     return UsageError(absl::StrCat("--base: ", UnknownName(job.by, values, job.base, "")));
   }
   std::rotate(by_value.begin(), base, base + 1);
-  return by_value;
+  return spread(std::move(by_value));
 }
 
 absl::Status RunCompare(const CompareJob& job) {

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "harness/base/glob.h"
@@ -124,6 +128,41 @@ std::vector<FilePart> SplitBy(const ResultsFile& file, std::string_view column) 
   }
   for (FilePart& part : parts) KeepUsedRuns(part.file);
   return parts;
+}
+
+void SpreadOverLayouts(const ResultsFile& base, ResultsFile& file) {
+  const auto key = [](CellColumns cell) {
+    cell.allocator.clear();
+    cell.layout.clear();
+    cell.heap_bytes.reset();
+    return cell;
+  };
+  const auto less = [](const CellColumns& a, const CellColumns& b) {
+    return std::tie(a.suite, a.workload, a.params, a.stream_hash, a.seed) <
+           std::tie(b.suite, b.workload, b.params, b.stream_hash, b.seed);
+  };
+  std::map<CellColumns, std::set<std::pair<std::string, std::optional<std::uint64_t>>>,
+           decltype(less)>
+      places(less);
+  for (const ResultsFile::Row& row : base.rows) {
+    const CellColumns& cell = row.result.cell;
+    places[key(cell)].emplace(cell.layout, cell.heap_bytes);
+  }
+  std::vector<ResultsFile::Row> rows;
+  for (ResultsFile::Row& row : file.rows) {
+    const auto found = places.find(key(row.result.cell));
+    if (row.result.cell.layout != kNoLayout || found == places.end()) {
+      rows.push_back(std::move(row));
+      continue;
+    }
+    for (const auto& [layout, heap_bytes] : found->second) {
+      ResultsFile::Row copy = row;
+      copy.result.cell.layout = layout;
+      copy.result.cell.heap_bytes = heap_bytes;
+      rows.push_back(std::move(copy));
+    }
+  }
+  file.rows = std::move(rows);
 }
 
 }  // namespace pagealloc::bench

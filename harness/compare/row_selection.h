@@ -49,4 +49,9 @@ struct FilePart {
 /// @param column  one of SplitColumns() (contract).
 std::vector<FilePart> SplitBy(const ResultsFile& file, std::string_view column);
 
+/// Allocators that have no layout run a program once for all layouts. Gives each such row of `file`
+/// the layouts in which `base` has a row about the same operations: a row each. Those for which
+/// there is none stay as they are.
+void SpreadOverLayouts(const ResultsFile& base, ResultsFile& file);
+
 }  // namespace pagealloc::bench

@@ -86,5 +86,28 @@ TEST(SplitBy, TellsRunsApart) {
   EXPECT_FALSE(IsSubject("label"));
 }
 
+TEST(SpreadOverLayouts, GivesRowsOfTheHostTheLayoutsOfTheSameOperations) {
+  const auto row = [](const char* workload, const char* layout, const char* stream_hash) {
+    CellColumns cell;
+    cell.workload = workload;
+    cell.layout = layout;
+    cell.stream_hash = stream_hash;
+    return ResultsFile::Row{kSchema, 0, MakeRow(cell, "all", "batch_ns", 1)};
+  };
+  ResultsFile base;
+  base.rows = {row("hot", "linux-amd64", "1"), row("hot", "linux-386", "1"),
+               row("huge", "linux-amd64", "2"), row("huge", "linux-386", "3")};
+  ResultsFile file;
+  file.rows = {row("hot", "host", "1"), row("huge", "host", "3"), row("grow", "host", "4"),
+               row("hot", "wasm-1.26", "1")};
+  SpreadOverLayouts(base, file);
+  std::vector<std::string> names;
+  for (const ResultsFile::Row& spread : file.rows) {
+    names.push_back(spread.result.cell.workload + ' ' + spread.result.cell.layout);
+  }
+  EXPECT_THAT(names, ElementsAre("hot linux-386", "hot linux-amd64", "huge linux-386", "grow host",
+                                 "hot wasm-1.26"));
+}
+
 }  // namespace
 }  // namespace pagealloc::bench
