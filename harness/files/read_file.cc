@@ -2,25 +2,22 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "harness/files/compression.h"
 
 namespace pagealloc::bench {
 namespace {
 
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
-struct FreeStream {
-  void operator()(ZSTD_DCtx* stream) const { ZSTD_freeDCtx(stream); }
 };
 
 /// Devices such as /dev/zero and /dev/full never end; a terminal does, and /dev/null at once.
@@ -60,26 +57,6 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path, std::size_t most)
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
   if (file == nullptr) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
   return ReadAll(file.get(), path, most);
-}
-
-std::optional<std::string> Decompress(const std::string& bytes, std::size_t most,
-                                      std::string& text) {
-  if (bytes.empty()) return "the file is empty";
-  const std::unique_ptr<ZSTD_DCtx, FreeStream> stream(ZSTD_createDCtx());
-  std::vector<char> buffer(std::size_t{1} << 16);
-  ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
-  std::size_t wanted = 0;     // bytes of input that zstd still expects; 0 at the end of a frame
-  while (in.pos < in.size) {  // zstd leaves input over while there is output to come
-    ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
-    wanted = ZSTD_decompressStream(stream.get(), &out, &in);
-    if (ZSTD_isError(wanted) != 0) return ZSTD_getErrorName(wanted);
-    text.append(buffer.data(), out.pos);
-    // Readers refuse a text of this length, so that the rest does not matter.
-    if (text.size() > most) return std::nullopt;
-  }
-  if (wanted != 0) return "the compressed data ends too early";
-  text.shrink_to_fit();
-  return std::nullopt;
 }
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, std::size_t most) {

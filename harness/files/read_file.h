@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,12 +14,6 @@ namespace pagealloc::bench {
 /// @return      a Status that says why the file cannot be read (NotFound, PermissionDenied, ...;
 ///              InvalidArgument for a device that may never end).
 absl::StatusOr<std::string> ReadBytes(const std::string& path, std::size_t most);
-
-/// Appends what all zstd frames in `bytes` hold to `text`, up to a few more than `most` bytes.
-///
-/// @return  why it cannot: a clause, "the compressed data ends too early".
-std::optional<std::string> Decompress(const std::string& bytes, std::size_t most,
-                                      std::string& text);
 
 /// A file's text: all bytes, decompressed if the name ends in ".zst". "-" is standard input, never
 /// compressed.

@@ -3,16 +3,16 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "harness/files/compression.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -23,34 +23,8 @@ struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-struct FreeStream {
-  void operator()(ZSTD_CCtx* stream) const { ZSTD_freeCCtx(stream); }
-};
-
 absl::Status Failed(int error, const std::string& path) {
   return absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path));
-}
-
-/// Where a path leads: the file itself if it is a link to one.
-std::string Resolved(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(path, error);
-  return error ? path : target.string();
-}
-
-absl::StatusOr<std::string> Compressed(const std::string& path, std::string_view text) {
-  const std::unique_ptr<ZSTD_CCtx, FreeStream> stream(ZSTD_createCCtx());
-  ZSTD_CCtx_setParameter(stream.get(), ZSTD_c_compressionLevel, kCompressionLevel);
-  ZSTD_CCtx_setParameter(stream.get(), ZSTD_c_checksumFlag, 1);  // damage is not to read as text
-  std::string bytes(ZSTD_compressBound(text.size()), '\0');
-  const std::size_t size =
-      ZSTD_compress2(stream.get(), bytes.data(), bytes.size(), text.data(), text.size());
-  if (ZSTD_isError(size) != 0) {
-    return absl::InternalError(
-        absl::StrCat("cannot compress ", path, ": ", ZSTD_getErrorName(size)));
-  }
-  bytes.resize(size);
-  return bytes;
 }
 
 /// @param name  what an error calls the file.
@@ -79,26 +53,31 @@ bool LeadsNowhere(const std::string& path) {
 
 }  // namespace
 
+std::string FollowLinks(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(path, error);
+  return error ? path : target.string();
+}
+
 absl::Status CanWrite(const std::string& path) {
   if (IsSpecial(path)) return absl::OkStatus();
   const bool exists = access(path.c_str(), F_OK) == 0;
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (file < 0) return Failed(errno, path);
   close(file);
-  if (!exists) unlink(Resolved(path).c_str());
+  if (!exists) unlink(FollowLinks(path).c_str());
   return absl::OkStatus();
 }
 
 absl::Status WriteTextFile(const std::string& path, std::string_view text) {
-  std::string compressed;
+  std::optional<std::string> compressed;
   if (path.ends_with(".zst")) {
-    absl::StatusOr<std::string> bytes = Compressed(path, text);
-    if (!bytes.ok()) return bytes.status();
-    compressed = *std::move(bytes);
-    text = compressed;
+    compressed = Compress(text, kCompressionLevel);
+    if (!compressed) return absl::InternalError(absl::StrCat("cannot compress ", path));
+    text = *compressed;
   }
   if (IsSpecial(path) || LeadsNowhere(path)) return WriteBytes(path, text, path);
-  const std::string target = Resolved(path);
+  const std::string target = FollowLinks(path);
   const std::string aside = target + ".partial";
   absl::Status status = WriteBytes(aside, text, path);
   if (status.ok() && std::rename(aside.c_str(), target.c_str()) != 0) status = Failed(errno, path);

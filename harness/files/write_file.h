@@ -8,6 +8,9 @@
 
 namespace pagealloc::bench {
 
+/// Where a path leads: the file itself if it is a link to one.
+std::string FollowLinks(const std::string& path);
+
 /// Whether WriteTextFile() could create or replace the file, found by doing so and removing what
 /// was not there before. Ask before long work. A pipe or device is taken on trust: opening one may
 /// wait or do something.

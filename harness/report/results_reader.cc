@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "harness/files/compression.h"
 #include "harness/files/read_file.h"
 
 namespace pagealloc::bench {

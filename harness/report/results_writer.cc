@@ -5,7 +5,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -14,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "harness/files/compression.h"
+#include "harness/files/write_file.h"
 #include "harness/report/results_csv.h"
 
 namespace pagealloc::bench {
@@ -73,13 +74,6 @@ absl::Status MayCreate(const std::string& path, bool force) {
   return Exists(path, "Choose another name, or replace it with --force.");
 }
 
-/// Where results really go: a link is followed, so that the rename replaces its target.
-std::string FollowLinks(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(path, error);
-  return error ? path : target.string();
-}
-
 /// Like rename(), but fails with EEXIST instead of replacing a file, unless `force`.
 int RenameFile(const std::string& from, const std::string& to, bool force) {
   if (force) return rename(from.c_str(), to.c_str());
@@ -88,16 +82,6 @@ int RenameFile(const std::string& from, const std::string& to, bool force) {
   // A file system without that flag: a hard link refuses to replace a file as well.
   if (link(from.c_str(), to.c_str()) != 0) return -1;
   return unlink(from.c_str());
-}
-
-std::optional<std::string> Compressed(std::string_view text) {
-  constexpr int kLevel = 3;
-  std::string frame(ZSTD_compressBound(text.size()), '\0');
-  const std::size_t size =
-      ZSTD_compress(frame.data(), frame.size(), text.data(), text.size(), kLevel);
-  if (ZSTD_isError(size) != 0) return std::nullopt;
-  frame.resize(size);
-  return frame;
 }
 
 }  // namespace
@@ -212,7 +196,7 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(
   }
   const std::size_t ending = (writer->compressed_ ? sizeof(kCompressedCsv) : sizeof(kCsv)) - 1;
   writer->environment_path_ = path.substr(0, path.size() - ending) + ".env.json";
-  writer->path_ = FollowLinks(path);
+  writer->path_ = FollowLinks(path);  // the rename is to replace what a link names
   writer->partial_path_ = writer->path_ + ".partial";
   writer->run_ = run;
   writer->force_ = force;
@@ -246,7 +230,8 @@ absl::StatusOr<std::unique_ptr<ResultsWriter>> ResultsWriter::Create(
 
 absl::Status ResultsWriter::Append(std::string_view text) {
   if (!compressed_) return results_->Append(text);
-  const std::optional<std::string> frame = Compressed(text);
+  constexpr int kLevel = 3;
+  const std::optional<std::string> frame = Compress(text, kLevel);
   if (!frame) return Refused(partial_path_, "zstd cannot compress it", "Write .csv instead.");
   return results_->Append(*frame);
 }
