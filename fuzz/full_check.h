@@ -24,12 +24,13 @@ namespace pagealloc::fuzz {
 
 /// The statistics that the model has: "" if the allocator's are equal.
 [[nodiscard]] inline std::string CompareStats(const HeapStats& got, const testing::PageMap& model) {
-  const HeapStats want{model.grown(), model.in_use(), model.grown() - model.in_use(),
-                       model.scavenged_free()};
+  const HeapStats want{model.grown(), model.in_use(), model.grown() - model.in_use() - model.held(),
+                       model.scavenged_free(), model.held()};
   if (got == want) return {};
-  return Differ("statistics (grown, in use, free, scavenged)",
-                {got.grown.raw, got.in_use.raw, got.free.raw, got.scavenged.raw},
-                {want.grown.raw, want.in_use.raw, want.free.raw, want.scavenged.raw});
+  return Differ(
+      "statistics (grown, in use, free, scavenged, held)",
+      {got.grown.raw, got.in_use.raw, got.free.raw, got.scavenged.raw, got.held.raw},
+      {want.grown.raw, want.in_use.raw, want.free.raw, want.scavenged.raw, want.held.raw});
 }
 
 /// Both bitmaps of every chunk of the heap.
@@ -119,9 +120,11 @@ template <class Allocator>
 /// "" if allocator and model agree on everything; else what differs.
 ///
 /// @param caches  the page caches that are out
+/// @param held    pages that are held by a scavenging
 template <class Allocator>
 [[nodiscard]] std::string FullCheck(Allocator& allocator, const testing::PageMap& model,
-                                    std::span<const PageCache> caches) {
+                                    std::span<const PageCache> caches,
+                                    std::span<const PageRange> held = {}) {
   if (std::string text = CompareStats(allocator.stats(), model); !text.empty()) return text;
   const std::vector<PageRange> heap = model.grown_ranges();
   const auto ranges = allocator.ranges().ranges();
@@ -136,7 +139,7 @@ template <class Allocator>
   }
   if (std::string text = CompareFindMapped(allocator, model, heap); !text.empty()) return text;
   if (std::string text = CompareSummaries(allocator, model, heap); !text.empty()) return text;
-  return testing::CheckInvariants(allocator, caches);
+  return testing::CheckInvariants(allocator, caches, held);
 }
 
 }  // namespace pagealloc::fuzz

@@ -85,7 +85,7 @@ void PageMap::Fill(Chunk& chunk, std::uint64_t begin, std::uint64_t end, Page st
   const std::uint64_t now_free = state != Page::kAllocated ? end - begin : 0;
   const std::uint64_t now_scavenged = state == Page::kFreeScavenged ? end - begin : 0;
   chunk.free = chunk.free - were_free + now_free;
-  chunk.peak = std::max(chunk.peak, chunk_pages_ - chunk.free);
+  chunk.peak = std::max(chunk.peak, chunk_pages_ - chunk.free - chunk.held);
   free_ = PageCount{free_.raw - were_free + now_free};
   scavenged_free_ = PageCount{scavenged_free_.raw - were_scavenged + now_scavenged};
   byte_visits_ += end - begin;
@@ -174,7 +174,7 @@ void PageMap::Free(PageRange range) {
 }
 
 void PageMap::NextGeneration() {
-  for (Chunk& chunk : chunks_) chunk.peak = chunk_pages_ - chunk.free;
+  for (Chunk& chunk : chunks_) chunk.peak = chunk_pages_ - chunk.free - chunk.held;
   background_end_ = std::max(background_end_, freed_end_);
   freed_end_ = PageOffset{0};
 }
@@ -225,6 +225,38 @@ PageCount PageMap::Scavenge(PageCount target, bool forced, PageCount unit, PageC
   }
   if (!forced) background_end_ = released >= target ? from : PageOffset{0};
   return released;
+}
+
+/// The chunk that all of a range lies in.
+PageMap::Chunk& PageMap::ChunkAround(PageRange range) {
+  const std::uint64_t index = range.begin.raw / chunk_pages_;
+  PA_EXPECT(InHeap(range) && (range.end.raw - 1) / chunk_pages_ == index, range.begin, range.end);
+  return chunks_[LowerBound(index)];
+}
+
+void PageMap::Hold(PageRange range) {
+  Chunk& chunk = ChunkAround(range);
+  const PageCount scavenged = scavenged_free_;
+  PA_EXPECT(AllFree(range), range.begin, range.end);
+  chunk.held += range.size().raw;  // before they stop being free: they are at no time in use
+  held_ += range.size();
+  Set(range, Page::kAllocated);
+  PA_EXPECT(scavenged_free_ == scavenged, range.begin, range.end);
+}
+
+void PageMap::EndHold(PageRange range, bool released) {
+  Chunk& chunk = ChunkAround(range);
+  PA_EXPECT(AllAllocated(range) && chunk.held >= range.size().raw, range.begin, range.end);
+  chunk.held -= range.size().raw;
+  held_ -= range.size();
+  Set(range, released ? Page::kFreeScavenged : Page::kFree);
+  if (!released) freed_end_ = std::max(freed_end_, range.end);
+}
+
+PageCount PageMap::peak(PageOffset page) const {
+  const Chunk* const chunk = ChunkOf(page);
+  PA_EXPECT(chunk != nullptr, page);
+  return PageCount{chunk->peak};
 }
 
 std::optional<PageMap::Block> PageMap::TakeBlock() {

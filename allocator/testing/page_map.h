@@ -68,6 +68,11 @@ class PageMap {
   /// chunks that had under 31/32 of their pages in use all through the generation, and from the
   /// highest page down that was freed before it.
   PageCount Scavenge(PageCount target, bool forced, PageCount unit, PageCount huge);
+  /// The same in two steps, for pages that somebody else chose: between them they are held, neither
+  /// free nor in use. Contract: free and not scavenged, all of one chunk.
+  void Hold(PageRange range);
+  /// Held pages are free again, and scavenged if they were `released`.
+  void EndHold(PageRange range, bool released);
 
   // An empty range is a broken contract for these three; a range may end anywhere.
   [[nodiscard]] bool InHeap(PageRange range) const;
@@ -100,7 +105,10 @@ class PageMap {
   [[nodiscard]] Counts CountsOf(PageRange range) const;
 
   [[nodiscard]] PageCount grown() const { return grown_; }
-  [[nodiscard]] PageCount in_use() const { return grown_ - free_; }
+  [[nodiscard]] PageCount in_use() const { return grown_ - free_ - held_; }
+  [[nodiscard]] PageCount held() const { return held_; }
+  /// Most pages that were in use in this generation, of the chunk around a page of the heap.
+  [[nodiscard]] PageCount peak(PageOffset page) const;
   [[nodiscard]] PageCount scavenged_free() const { return scavenged_free_; }
   /// One past the highest page of the heap; 0 without a heap.
   [[nodiscard]] PageOffset heap_end() const;
@@ -120,6 +128,7 @@ class PageMap {
     std::unique_ptr<Page[]> pages;  // NOLINT(*-avoid-c-arrays)
     Page all;
     std::uint64_t peak = 0;  ///< most pages in use in this generation
+    std::uint64_t held = 0;  ///< of those that are not free
   };
 
   [[nodiscard]] std::size_t LowerBound(std::uint64_t chunk_index) const;
@@ -127,6 +136,7 @@ class PageMap {
   [[nodiscard]] Page At(PageOffset page) const;
   void Fill(Chunk& chunk, std::uint64_t begin, std::uint64_t end, Page state);
   void Set(PageRange range, Page state);
+  Chunk& ChunkAround(PageRange range);
   void MoveCursorUp() const;
   PageCount ScavengeIn(Chunk& chunk, std::uint64_t below, PageCount most, PageCount unit,
                        PageCount huge);
@@ -137,6 +147,7 @@ class PageMap {
   std::vector<Chunk> chunks_;  // ascending by index
   PageCount grown_;
   PageCount free_;
+  PageCount held_;
   PageCount scavenged_free_;
   PageOffset freed_end_;       // one past the highest page freed in this generation
   PageOffset background_end_;  // unforced scavenging begins below; 0: there is nothing left
