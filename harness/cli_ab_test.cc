@@ -79,7 +79,7 @@ TEST_F(AbTest, WritesTheRowsOfBothSides) {
     }
     EXPECT_EQ(rows[3].at("stat"), "fastest_quarter");
     const auto environment = nlohmann::json::parse(ReadFile("kept/" + side + ".env.json"));
-    EXPECT_THAT(environment["arguments"].dump(), HasSubstr("\"--reps\",\"1\""));
+    EXPECT_THAT(environment["arguments"].dump(), HasSubstr("\"--reps\",\"5\""));
   }
   // They are results as any others.
   const Ended again = Bench({"compare", "kept/base.csv", "kept/new.csv"});

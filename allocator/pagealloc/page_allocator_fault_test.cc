@@ -66,12 +66,16 @@ struct State {
   template <class L>
   static State Of(Heap<L>& heap) {
     EXPECT_EQ(CheckInvariants(*heap.allocator), "");
-    State state{HeapImage(*heap.allocator), {}, heap.allocator->metadata(), heap.os.mappings()};
+    State state;
     for (const std::uint64_t want :
          {std::uint64_t{1}, std::uint64_t{5}, Heap<L>::G::kChunkPages.raw,
           3 * Heap<L>::G::kChunkPages.raw + 1}) {
       state.found.push_back(heap.allocator->Find(PageCount{want}));
     }
+    // After the searches, which may put the one lazy number of the index right.
+    state.image = HeapImage(*heap.allocator);
+    state.metadata = heap.allocator->metadata();
+    state.mappings = heap.os.mappings();
     EXPECT_EQ(state.metadata, heap.os.held()) << "everything held is accounted for";
     return state;
   }

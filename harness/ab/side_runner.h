@@ -1,5 +1,7 @@
-/// side_runner.h: measures one side of an `ab` once: a fresh process of its program, one
-/// repetition.
+/// side_runner.h: measures one side of an `ab` once: a call of its program, some repetitions.
+///
+/// Most of a call is not spent on measuring: it starts, looks at the clock, and checks every
+/// result against the model. So a call repeats, and a round gets the median.
 #pragma once
 
 #include <string>
@@ -12,11 +14,14 @@ namespace pagealloc::bench {
 
 /// What one call of a side's program measured.
 struct SideResult {
-  ResultsFile file;         ///< without the rows over all repetitions
+  ResultsFile file;         ///< a row for all repetitions of a number; without rep and seq
   std::string environment;  ///< the text of its .env.json
 };
 
-/// Calls `PROGRAM ARGUMENTS FLAGS --reps 1 -o FOLDER/NAME.csv` and reads what it wrote.
+/// Each of them a process of its own.
+inline constexpr int kRepetitionsOfACall = 5;
+
+/// Calls `PROGRAM ARGUMENTS FLAGS --reps 5 -o FOLDER/NAME.csv` and reads what it wrote.
 ///
 /// Errors tell which side, its program, its exit status and what it said on stderr. Their code is
 /// that of the program's status (status_codes.h); a program that cannot be started, or writes no

@@ -68,7 +68,8 @@ absl::StatusOr<TimedResult> Time(const CellOptions& options, GoRequest request) 
   if (options.time_batches) {
     result.batches =
         SumUpBatches(program, Clock(options.clock), WithTicks(batches, answer->batch_ticks),
-                     WithTicks(batches, answer->idle_batch_ticks), options.batches_by_kind);
+                     WithTicks(batches, answer->idle_batch_ticks), answer->batches.costs.lost_ns,
+                     options.batches_by_kind);
     result.batch_costs = answer->batches.costs;
   }
   for (std::size_t i = 0; i < answer->op_ticks.size(); ++i) {

@@ -110,7 +110,8 @@ absl::Status TimeBatchPass(const CellOptions& options, const Program& program, H
                                        });
   if (!status.ok()) return status;
   const std::vector<Batch> empty = TimeEmptyLoop<L>(program, runs, clock, batches);
-  result.batches = SumUpBatches(program, clock, batches, empty, options.batches_by_kind);
+  result.batches = SumUpBatches(program, clock, batches, empty, result.batch_costs.lost_ns,
+                                options.batches_by_kind);
   return absl::OkStatus();
 }
 

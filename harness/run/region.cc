@@ -54,6 +54,20 @@ KindBatches BatchesOf(const Program& program, const Clock& clock, std::span<cons
   return values;
 }
 
+// What others took of the CPU inside the batches: at most `lost_ns`.
+double LostInBatches(const Clock& clock, std::span<const Batch> batches, double lost_ns) {
+  if (lost_ns <= 0) return 0;  // nearly always, and a median takes time
+  std::vector<double> ns;
+  ns.reserve(batches.size());
+  for (const Batch& batch : batches) ns.push_back(clock.ToNs(batch.ticks));
+  const double median = Median(ns);
+  double excess = 0;
+  for (const double value : ns) {
+    if (value > 10 * median) excess += value - median;
+  }
+  return std::min(lost_ns, excess);
+}
+
 std::uint64_t MedianLength(std::span<const double> lengths) {
   return static_cast<std::uint64_t>(std::llround(Median(lengths)));
 }
@@ -85,12 +99,13 @@ std::uint64_t TotalTicks(std::span<const Batch> batches) {
 
 std::vector<BatchTimes> SumUpBatches(const Program& program, const Clock& clock,
                                      std::span<const Batch> timed, std::span<const Batch> empty,
-                                     bool by_kind) {
+                                     std::optional<double> lost_ns, bool by_kind) {
   PA_EXPECT(timed.size() == empty.size(), timed.size(), empty.size());
   std::vector<BatchTimes> times;
   const std::uint64_t ops = program.ops.size() - program.measured_from;
   if (ops == 0) return times;
-  const double gross = clock.ToNs(TotalTicks(timed)) / static_cast<double>(ops);
+  const double lost = LostInBatches(clock, timed, lost_ns.value_or(0));
+  const double gross = (clock.ToNs(TotalTicks(timed)) - lost) / static_cast<double>(ops);
   const double overhead = clock.ToNs(TotalTicks(empty)) / static_cast<double>(ops);
   std::vector<double> lengths;
   std::uint64_t begin = program.measured_from;

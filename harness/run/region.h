@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,12 +19,17 @@ std::vector<Batch> CutBatches(const Program& program, std::uint64_t batch, bool 
 
 /// Times by kind out of two passes over equal batches.
 ///
-/// kAll comes first: the time of all batches minus that of the same batches without an allocator,
-/// an operation. With `by_kind` one entry a kind follows: the median of its batches (those at least
-/// half as long as its longest), minus the median of the same without an allocator. Never below 0.
+/// kAll comes first: the time of all batches, minus what other processes took of it, minus that of
+/// the same batches without an allocator, an operation. With `by_kind` one entry a kind follows:
+/// the median of its batches (those at least half as long as its longest), minus the median of the
+/// same without an allocator. Never below 0.
+///
+/// @param lost_ns  RegionCosts::lost_ns of the timed pass. Counts as far as batches show it: no
+///                 more than by how much those of over ten times the median exceed that, since a
+///                 process may also have waited just outside of all batches.
 std::vector<BatchTimes> SumUpBatches(const Program& program, const Clock& clock,
                                      std::span<const Batch> timed, std::span<const Batch> empty,
-                                     bool by_kind);
+                                     std::optional<double> lost_ns, bool by_kind);
 
 /// Sum of the batches' ticks.
 std::uint64_t TotalTicks(std::span<const Batch> batches);

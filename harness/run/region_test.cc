@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,8 +58,28 @@ TEST(SumUpBatches, AllIsTheTimeOfTheRegionMinusThatOfTheEmptyLoop) {
   const Program program = Made("a|afafa");
   const std::vector<Batch> timed{{3, 100}, {5, 300}, {6, 200}};
   const std::vector<Batch> empty{{3, 10}, {5, 10}, {6, 5}};
-  EXPECT_THAT(SumUpBatches(program, Nanoseconds(), timed, empty, false),
+  EXPECT_THAT(SumUpBatches(program, Nanoseconds(), timed, empty, std::nullopt, false),
               ElementsAre(BatchTimes{RowOp::kAll, 115, 5, 5, 2}));
+}
+
+TEST(SumUpBatches, WhatOtherProcessesTookIsNoneOfItsTime) {
+  const Program program = Made("|afafaf");
+  const std::vector<Batch> timed{{2, 20}, {4, 1'020}, {6, 20}};
+  const std::vector<Batch> empty{{2, 0}, {4, 0}, {6, 0}};
+  const auto per_op = [&](std::optional<double> lost_ns) {
+    return SumUpBatches(program, Nanoseconds(), timed, empty, lost_ns, false).front().ns;
+  };
+  EXPECT_DOUBLE_EQ(per_op(std::nullopt), 1'060 / 6.0);
+  EXPECT_DOUBLE_EQ(per_op(700), 360 / 6.0);
+  // The rest of it was before the first batch, behind the last, or between two.
+  EXPECT_DOUBLE_EQ(per_op(5'000), 60 / 6.0);
+}
+
+TEST(SumUpBatches, OrdinaryBatchesLoseNothing) {
+  const Program program = Made("|afafaf");
+  const std::vector<Batch> timed{{2, 20}, {4, 200}, {6, 20}};
+  const std::vector<Batch> empty{{2, 0}, {4, 0}, {6, 0}};
+  EXPECT_DOUBLE_EQ(SumUpBatches(program, Nanoseconds(), timed, empty, 150, false).front().ns, 40);
 }
 
 TEST(SumUpBatches, AKindIsTheMedianOfItsBatchesWithoutShortRemainders) {
@@ -66,7 +87,8 @@ TEST(SumUpBatches, AKindIsTheMedianOfItsBatchesWithoutShortRemainders) {
   // The last batch of `a` has one op of four and takes long for it.
   const std::vector<Batch> timed{{4, 44}, {8, 84}, {9, 1000}, {13, 12}};
   const std::vector<Batch> empty{{4, 4}, {8, 4}, {9, 3}, {13, 4}};
-  const std::vector<BatchTimes> times = SumUpBatches(program, Nanoseconds(), timed, empty, true);
+  const std::vector<BatchTimes> times =
+      SumUpBatches(program, Nanoseconds(), timed, empty, std::nullopt, true);
   ASSERT_EQ(times.size(), 3U);
   EXPECT_EQ(times[1], (BatchTimes{RowOp::kAllocate, 15, 1, 9, 4}));
   EXPECT_EQ(times[2], (BatchTimes{RowOp::kFree, 2, 1, 4, 4}));
@@ -75,8 +97,9 @@ TEST(SumUpBatches, AKindIsTheMedianOfItsBatchesWithoutShortRemainders) {
 TEST(SumUpBatches, IsNeverBelowZeroAndEmptyWithoutOperations) {
   const std::vector<Batch> timed{{1, 5}};
   const std::vector<Batch> empty{{1, 9}};
-  EXPECT_EQ(SumUpBatches(Made("|a"), Nanoseconds(), timed, empty, false).front().ns, 0);
-  EXPECT_TRUE(SumUpBatches(Made("a|"), Nanoseconds(), {}, {}, true).empty());
+  EXPECT_EQ(SumUpBatches(Made("|a"), Nanoseconds(), timed, empty, std::nullopt, false).front().ns,
+            0);
+  EXPECT_TRUE(SumUpBatches(Made("a|"), Nanoseconds(), {}, {}, std::nullopt, true).empty());
 }
 
 TEST(RegionMeter, CountsThePageFaultsInsideTheRegion) {
