@@ -4,13 +4,13 @@
 import json
 import pathlib
 import subprocess
-import sys
 import tempfile
 import unittest
 
+import justified
+from mutation import operators, report, runner
+
 TOOLS = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(TOOLS))
-from mutation import operators, report, runner  # pylint: disable=wrong-import-position
 
 
 def Changes(text, operator=None):
@@ -128,16 +128,16 @@ class Report(unittest.TestCase):
             path = pathlib.Path(folder) / "list"
             path.write_text("# words\nfile: x.h\nline: if (a < b) c();\nchange: Relation: < -> <=\nreason: because\n"
                             "  of this\n", encoding="utf-8")
-            entry = report.ReadJustified(path)[0]
+            entry = justified.Read(path)[0]
             self.assertEqual(entry.reason, "because of this")
             first, second = operators.Source("x.h", In("  if (a < b) c();")).Mutants()[:2]
-            self.assertTrue(entry.Matches(first, "  if (a < b) c();"))
-            self.assertFalse(entry.Matches(second, "  if (a < b) c();"))
-            self.assertFalse(entry.Matches(first, "  if (a < b) d();"))
+            self.assertTrue(report.Matches(entry, first, "  if (a < b) c();"))
+            self.assertFalse(report.Matches(entry, second, "  if (a < b) c();"))
+            self.assertFalse(report.Matches(entry, first, "  if (a < b) d();"))
             path.write_text("file: x.h\nline: y\nreason: z\n", encoding="utf-8")
-            self.assertRaisesRegex(ValueError, "list:1: the entry has no 'change:'", report.ReadJustified, path)
+            self.assertRaisesRegex(ValueError, "list:1: the entry has no 'change:'", justified.Read, path)
             path.write_text("fill: x.h\n", encoding="utf-8")
-            self.assertRaisesRegex(ValueError, "list:1: 'fill: x.h' is no field", report.ReadJustified, path)
+            self.assertRaisesRegex(ValueError, "list:1: 'fill: x.h' is no field", justified.Read, path)
 
 
 class CommandLine(unittest.TestCase):

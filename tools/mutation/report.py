@@ -4,7 +4,6 @@ The JSON follows the public mutation-testing report schema, version 2, so that i
 """
 
 import csv
-import dataclasses
 import json
 import math
 import pathlib
@@ -16,20 +15,6 @@ SCHEMA_STATUS = {"killed": "Killed", "timeout": "Timeout", "survived": "Survived
                  "equivalent": "Ignored", "invalid": "CompileError"}
 
 
-@dataclasses.dataclass
-class Justified:
-    """A mutant that no test needs to find, and why. Several changes of one line may share a reason."""
-    file: str
-    line: str       # its text
-    changes: tuple  # of "Operator: original -> replacement", or of "Operator: *"
-    reason: str
-    place: int      # line in the list
-
-    def Matches(self, mutant, text):
-        return (mutant.file == self.file and text.strip() == self.line and
-                any(change in (Change(mutant), f"{mutant.operator}: *") for change in self.changes))
-
-
 def OneLine(text):
     return re.sub(r"\s+", " ", text).strip()
 
@@ -38,33 +23,10 @@ def Change(mutant):
     return f"{mutant.operator}: {OneLine(mutant.original)} -> {OneLine(mutant.replacement)}".rstrip()
 
 
-def ReadJustified(path):
-    """Entries of the list. ValueError: what is wrong, and in which line."""
-    entries, fields, place = [], {}, 0
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate([*lines, ""], 1):
-        if line.startswith("#"):
-            continue
-        key, _, value = line.partition(": ")
-        if not line.strip():
-            if fields:
-                missing = {"file", "line", "change", "reason"} - set(fields)
-                if missing:
-                    raise ValueError(f"{path}:{place}: the entry has no '{min(missing)}:'")
-                entries.append(Justified(fields["file"], fields["line"].strip(), tuple(fields["change"]),
-                                         fields["reason"], place))
-            fields = {}
-        elif key == "change":
-            fields.setdefault("change", []).append(value.strip())
-        elif key in ("file", "line", "reason") and value and key not in fields:
-            fields[key] = value.strip()
-            place = number if key == "file" else place
-        elif line.startswith(" ") and "reason" in fields:
-            fields["reason"] += " " + line.strip()
-        else:
-            raise ValueError(f"{path}:{number}: '{line}' is no field: file, line, change, reason, or an indented "
-                             f"line that goes on with the reason")
-    return entries
+def Matches(entry, mutant, text):
+    """Whether an entry of the list of justified survivors is about this mutant, in a line of such text."""
+    return (mutant.file == entry.file and text.strip() == entry.line and
+            any(change in (Change(mutant), f"{mutant.operator}: *") for change in entry.changes))
 
 
 def Wilson(hits, trials, z=1.96):
