@@ -16,8 +16,8 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$WORK/pagealloc-$SANITIZER
 flags="${CXXFLAGS:-} -w"  # what another compiler warns of is no reason to stop
 if [[ $SANITIZER == memory && $flags != *-stdlib=libc++* ]]; then
-  # Where libstdc++ is used it is not instrumented: its strings at least are compiled here.
-  flags+=" -D_GLIBCXX_EXTERN_TEMPLATE=0"
+  # Where libstdc++ is used it is not instrumented (CMakePresets.json, preset msan).
+  flags+=" -D_GLIBCXX_EXTERN_TEMPLATE=0 -D_GLIBCXX_USE_CXX11_ABI=0"
 fi
 cmake -S "$repo" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_COMPILER="$CXX" \
   -DCMAKE_CXX_FLAGS="$flags" -DPAGEALLOC_CHECKED=ON -DPAGEALLOC_HARNESS=OFF -DPAGEALLOC_TESTS=OFF \

@@ -28,11 +28,14 @@ def Function(true, false, conditions, expect=0):
     return {"filenames": [path, "/usr/include/other.h"],
             "branches": [[3, 7, 3, 12, true, false, 0, 0, 4], [2, 13, 2, 19, 1, expect, 0, 0, 4],
                          [3, 7, 3, 12, 0, 0, 1, 0, 4]],
-            "mcdc_records": [[3, 7, 3, 21, 0, 0, 0, 0, 5, conditions]]}
+            "mcdc_records": [[3, 7, 3, 21, 0, 5, conditions], [48, 39, 48, 43, 0, 5, [False]]]}
 
 
 def Judge(functions, lcov="", entries=()):
-    exported = {"data": [{"functions": functions}]}
+    records = [one["mcdc_records"][0] for one in functions]
+    exported = {"data": [{"functions": functions,
+                          "files": [{"filename": str(coverage.REPO / NAME), "mcdc_records": records},
+                                    {"filename": "/usr/include/other.h", "mcdc_records": records}]}]}
     files = coverage.Files({NAME: SOURCE}, exported, f"SF:{coverage.REPO / NAME}\n{lcov}")
     return coverage.Judge(files, entries)
 
@@ -63,6 +66,14 @@ class Coverage(unittest.TestCase):
         self.assertIn("more than 2 %", problems[0])  # one of two branches
         _, _, problems = Judge([Function(5, 1, [True, True])], entries=[Entry("branch a < 1 false")])
         self.assertIn("reached by now, or gone: branch a < 1 false", problems[0])
+
+    def test_what_depends_on_constants_only_is_not_counted(self):
+        file = coverage.File("x.h", "if (L::kWords == 1 || a < kMost) b();")
+        file.branches = {(1, 5, 1, 19): [False, False], (1, 23, 1, 32): [True, True]}
+        file.conditions = {(1, 5, 1, 32): [False, True]}
+        file.DropConstants()
+        self.assertEqual(list(file.branches.values()), [[True, True]])
+        self.assertEqual(list(file.conditions.values()), [[True]])
 
     def test_sum_and_table(self):
         rows, _, _ = Judge([Function(5, 0, [True, False])], "DA:3,1\n")

@@ -42,6 +42,7 @@ PRECOMPILED = """#include <gmock/gmock.h>
 # A check of the sources themselves that refuses to compile is a test that fails.
 CHECKED_BY_COMPILER = re.compile(r"static_assert|static assertion|not a constant expression|"
                                  r"must be initialized by a constant expression")
+SLOW_SECONDS = 10  # a test that takes longer without optimisation is compiled with some
 HUNG_SECONDS = 30  # every thread sleeps, and no time is used
 GROUPS = set()     # process groups that run a test now
 
@@ -186,8 +187,9 @@ class Runner:
         work.mkdir(parents=True, exist_ok=True)
         self.precompiled = work / "precompiled.h"
         self.precompiled.write_text(PRECOMPILED, encoding="utf-8")
-        self.Check(["clang++", "-std=c++20", "-O0", "-w", "-Xclang", "-fpch-instantiate-templates", "-x",
-                    "c++-header", str(self.precompiled), "-o", f"{self.precompiled}.pch"])
+        for optimise in ("-O0", "-O1"):
+            self.Check(["clang++", "-std=c++20", optimise, "-w", "-Xclang", "-fpch-instantiate-templates", "-x",
+                        "c++-header", str(self.precompiled), "-o", f"{self.precompiled}{optimise}.pch"])
 
     def Check(self, command, **arguments):
         run = subprocess.run(command, capture_output=True, text=True, check=False, **arguments)
@@ -216,14 +218,14 @@ class Runner:
             with self.lock:
                 if libraries:
                     self.Check(["cmake", "--build", str(self.tree.build), "--target", *libraries])
-            own = [self.Original(part) for part in self.tree.sources if part[0] == program]
+            own = [self.Original(part, "-O0") for part in self.tree.sources if part[0] == program]
             traced = self.Check([*self.LinkCommand(words, own, self.work / f"{program}.traced"),
                                  "-Wl,-t,-t"],  # twice: members of libraries, too
                                 cwd=self.tree.build)
             return words, self.tree.Parts(program, libraries, traced)
         return self.Once(self.links, program, Make)
 
-    def Compile(self, part, overlay, mutated, output, optimise="-O0"):
+    def Compile(self, part, overlay, mutated, output, optimise):
         """None, or what the compiler complained about."""
         owner, source = part
         path = overlay / source if overlay and source == mutated else self.repo / source
@@ -235,13 +237,13 @@ class Runner:
                 kept.append(word)
         command = ["clang++", *([f"-I{overlay}/allocator", f"-I{overlay}", f"-fmacro-prefix-map={overlay}={self.repo}"]
                    if overlay else []), *kept, optimise, "-w", "-ferror-limit=1", operators.EXPECT_MACRO]
-        if optimise == "-O0" and owner.endswith("_test"):
-            command += ["-include-pch", f"{self.precompiled}.pch"]
+        if optimise != "-O2" and owner.endswith("_test"):
+            command += ["-include-pch", f"{self.precompiled}{optimise}.pch"]
         run = subprocess.run([*command, "-c", str(path), "-o", str(output)], capture_output=True, text=True,
                              check=False, cwd=self.tree.build)
         return None if run.returncode == 0 else run.stderr or "the compiler ended without a word"
 
-    def Original(self, part, optimise="-O0"):
+    def Original(self, part, optimise):
         """The object of the unchanged source."""
         def Make():
             name = hashlib.sha256(f"{part}{optimise}".encode()).hexdigest()[:16]
@@ -282,21 +284,23 @@ class Runner:
         return []
 
     def Baseline(self, program):
-        """CPU seconds that the unchanged program takes; it must pass."""
-        def Make():
-            _, parts = self.Linked(program)
+        """(CPU seconds that the unchanged program takes, how it is compiled); it must pass."""
+        def Measure(optimise):
+            own = [self.Original(part, optimise) for part in self.Linked(program)[1] if part[0] == program]
             place = self.work / f"baseline-{program}"
             place.mkdir(exist_ok=True)
-            if program.endswith("_fuzz"):
-                return self.fuzz_seconds
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            began = before.ru_utime + before.ru_stime
-            status, log = self.LinkAndRun(program, [self.Original(part) for part in parts if part[0] == program],
-                                          place, 1200)
+            status, log = self.LinkAndRun(program, own, place, 1200)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             if status != 0:
                 raise Broken(f"{program} fails unchanged (status {status}): {Tail(log)}")
-            return after.ru_utime + after.ru_stime - began
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+        def Make():
+            if program.endswith("_fuzz"):
+                return self.fuzz_seconds, "-O1"
+            seconds = Measure("-O0")
+            return (seconds, "-O0") if seconds <= SLOW_SECONDS else (Measure("-O1"), "-O1")
         return self.Once(self.baselines, program, Make)
 
     def Plan(self, file):
@@ -309,7 +313,7 @@ class Runner:
         path = overlay / mutant.file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source.Apply(mutant), encoding="utf-8")
-        compiled = {}  # part -> (object, whether it differs)
+        compiled = {}  # (part, optimisation) -> (object, whether it differs)
         try:
             outcome = self.AllStages(mutant, overlay, compiled)
         finally:
@@ -337,23 +341,24 @@ class Runner:
     def OneProgram(self, stage, program, mutant, overlay, compiled):
         """An outcome, or None where the program noticed nothing."""
         _, parts = self.Linked(program)
-        allowed = self.Baseline(program)
-        for part in parts:
-            if mutant.file not in self.tree.Closure(part[1]) or part in compiled:
+        allowed, optimise = self.Baseline(program)
+        keys = [(part, optimise) for part in parts]
+        for part, _ in keys:
+            if mutant.file not in self.tree.Closure(part[1]) or (part, optimise) in compiled:
                 continue
             output = overlay / f"{len(compiled)}.o"
-            error = self.Compile(part, overlay, mutant.file, output)
-            compiled[part] = (output, True)
+            error = self.Compile(part, overlay, mutant.file, output, optimise)
+            compiled[part, optimise] = (output, True)
             if error:
                 if CHECKED_BY_COMPILER.search(error):
                     return Outcome("killed", "compile", part[1], FirstError(error))
                 return Outcome("invalid", "compile", part[1], FirstError(error))
-            compiled[part] = (output, output.read_bytes() != self.Original(part).read_bytes())
-        if not any(compiled[part][1] for part in parts if part in compiled):
+            compiled[part, optimise] = (output, output.read_bytes() != self.Original(part, optimise).read_bytes())
+        if not any(compiled[key][1] for key in keys if key in compiled):
             return None
-        objects = [compiled[part][0] if part in compiled else self.Original(part) for part in parts
-                   if part in compiled or part[0] == program]
-        status, log = self.LinkAndRun(program, objects, overlay, int(self.grace + 5 * allowed))
+        objects = [compiled[key][0] if key in compiled else self.Original(*key) for key in keys
+                   if key in compiled or key[0][0] == program]
+        status, log = self.LinkAndRun(program, objects, overlay, int(self.grace + 3 * allowed))
         if status == 0:
             return None
         failed = re.search(r"^\[  FAILED  \] (\S+)", Text(log), re.MULTILINE)
@@ -363,7 +368,7 @@ class Runner:
 
     def SameWhenOptimised(self, mutant, overlay, compiled):
         """Whether every object that differs comes out the same from an optimising compiler."""
-        for part in [part for part, (_, differs) in compiled.items() if differs]:
+        for part in {part for (part, _), (_, differs) in compiled.items() if differs}:
             output = overlay / "optimised.o"
             error = self.Compile(part, overlay, mutant.file, output, "-O2")
             if error or output.read_bytes() != self.Original(part, "-O2").read_bytes():
