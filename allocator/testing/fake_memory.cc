@@ -28,12 +28,12 @@ namespace {
 /// From now on an access is, or is not, reported by AddressSanitizer.
 void Forbid([[maybe_unused]] const void* begin, [[maybe_unused]] std::uint64_t size) {
 #ifdef PAGEALLOC_ASAN
-  __asan_poison_memory_region(begin, size);
+  __asan_poison_memory_region(begin, static_cast<std::size_t>(size));
 #endif
 }
 void Permit([[maybe_unused]] const void* begin, [[maybe_unused]] std::uint64_t size) {
 #ifdef PAGEALLOC_ASAN
-  __asan_unpoison_memory_region(begin, size);
+  __asan_unpoison_memory_region(begin, static_cast<std::size_t>(size));
 #endif
 }
 

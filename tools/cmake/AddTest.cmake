@@ -3,7 +3,7 @@
 # A GoogleTest program, one ctest entry for the whole program. Where addresses are narrower than
 # HOST_BITS it is not built, and ctest names it among the tests that did not run.
 #
-# Labels that tools/test knows: "optimised" (too long, or without meaning, under sanitizers),
+# Labels that tools/test knows: "full" (only with --full), "optimised" (too long, or without meaning, under sanitizers),
 # "threads" (run under ThreadSanitizer), "corpus" (replay of corpora/: run in every preset), "heavy"
 # (takes a minute to compile, and says little about the host: not in the target m32_tests).
 #

@@ -1,0 +1,389 @@
+"""Compiles one mutant with the tests that can see it, and runs them until one fails.
+
+CMake says how each source is compiled and each program linked; warnings and optimisation are taken
+off, GoogleTest is precompiled. Of a program only those sources are compiled anew that include the
+changed file, which lies in a folder that the compiler looks into first: the tree is never touched,
+and several mutants run side by side. An object that comes out the same byte for byte is not run.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import includes
+from mutation import operators
+
+STAGES = ("unit", "exhaustive", "corpus", "random", "neighbours", "fuzz")
+PRECOMPILED = """#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+"""
+# A check of the sources themselves that refuses to compile is a test that fails.
+CHECKED_BY_COMPILER = re.compile(r"static_assert|static assertion|not a constant expression|"
+                                 r"must be initialized by a constant expression")
+SLOW_SECONDS = 10  # a test that takes longer without optimisation is compiled with some
+HUNG_SECONDS = 30  # every thread sleeps, and no time is used
+GROUPS = set()     # process groups that run a test now
+
+
+class Broken(Exception):
+    """The unchanged tree does not build, or a test fails on it."""
+
+
+class Tree:
+    """What CMake knows of a configured build, and who includes what."""
+
+    def __init__(self, repo, build):
+        self.repo, self.build, self.closures = repo, build, {}
+        entries = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
+        self.sources = {}   # (program or library, source) -> command
+        for entry in entries:
+            source = pathlib.Path(entry["directory"], entry["file"]).resolve()
+            owner = re.search(r"CMakeFiles/([^/]+)\.dir/", entry.get("output", entry["command"]))
+            if owner and source.is_relative_to(repo):
+                self.sources[owner[1], str(source.relative_to(repo))] = entry["command"]
+
+    def Programs(self, suffix):
+        return sorted({owner for owner, _ in self.sources if owner.endswith(suffix)})
+
+    def Closure(self, name):
+        """The file and everything of this repository that it includes, directly or not."""
+        if name not in self.closures:
+            self.closures[name] = {str(path.relative_to(self.repo))
+                                   for path in includes.OwnFiles(self.repo / name, self.repo)}
+        return self.closures[name]
+
+    def Link(self, program):
+        """(command of the linker, libraries of this build that it names)."""
+        run = subprocess.run(["ninja", "-C", str(self.build), "-t", "commands", program],
+                             capture_output=True, text=True, check=True)
+        command = run.stdout.strip().splitlines()[-1].removeprefix(": && ").removesuffix(" && :")
+        words = shlex.split(command)
+        return words, [word for word in words if word.endswith(".a") and not word.startswith("/")]
+
+    def Parts(self, program, libraries, traced):
+        """Sources that the program consists of: (owner, source). `traced`: the files that a linker names."""
+        owners = {re.fullmatch(r"(?:.*/)?lib(.+)\.a", name)[1] for name in libraries}
+        members = set(re.findall(r"([\w.+-]+\.o)\b", traced))
+        return [part for part in self.sources if part[0] == program or
+                part[0] in owners and pathlib.Path(part[1]).name + ".o" in members]
+
+
+def Stages(tree, file, neighbours):
+    """What tests a file, stage by stage: lists of program names, those with least source first."""
+    header = file.removesuffix(".cc") + ".h" if file.endswith(".cc") else file
+    seen = {}
+    for program in tree.Programs("_test") + tree.Programs("_replay") + tree.Programs("_fuzz"):
+        files = set().union(*(tree.Closure(source) for owner, source in tree.sources if owner == program))
+        if file in files or header in files:
+            seen[program] = sum((tree.repo / one).stat().st_size for one in files)
+    stems = {path.stem for path in (tree.repo / "allocator").rglob("*.h")}
+
+    def Owner(program):
+        """Whose test a program is: of the longest name that its own begins with."""
+        stem = program.removesuffix("_test")
+        return max((one for one in stems if stem == one or stem.startswith(one + "_")), key=len, default=None)
+
+    stages = {name: [] for name in STAGES}
+    for program in sorted(seen, key=lambda one: (seen[one], one)):
+        if program.endswith("_replay"):
+            stages["corpus"].append(program)
+        elif program.endswith("_fuzz"):
+            stages["fuzz"].append(program)
+        elif "exhaustive" in program:
+            stages["exhaustive"].append(program)
+        elif "random" in program or "agreement" in program:
+            stages["random"].append(program)
+        elif Owner(program) == pathlib.Path(file).stem:
+            stages["unit"].append(program)
+        else:
+            stages["neighbours"].append(program)
+    del stages["neighbours"][neighbours:]
+    del stages["fuzz"][1:]  # the narrowest; the canary has a bug of its own
+    return stages
+
+
+def Asleep(group):
+    """CPU ticks of a process group so far; None while a thread of it runs or waits for a processor."""
+    ticks = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[2] == str(group):
+            if fields[0] in "RD":
+                return None
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks
+
+
+def StopAll():
+    """Ends the tests that run now: they have sessions of their own, and no signal of a terminal reaches them."""
+    for group in list(GROUPS):
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def Run(command, cpu_seconds, log, environment=None):
+    """Exit status, "timeout" when it ran too long or hung. Other work on the machine does not count."""
+    with open(log, "wb") as out:
+        process = subprocess.Popen(["prlimit", f"--cpu={cpu_seconds}", "--core=0", f"--data={6 << 30}", *command],
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                                   env={**os.environ, **(environment or {})})
+        GROUPS.add(process.pid)
+        slept, ticks = time.monotonic(), None
+        while True:
+            try:
+                status = process.wait(timeout=0.2 if time.monotonic() - slept < 2 else 2)
+                break
+            except subprocess.TimeoutExpired:
+                now = Asleep(process.pid)
+                if now is None or now != ticks:
+                    slept, ticks = time.monotonic(), now
+                elif time.monotonic() - slept > HUNG_SECONDS:
+                    os.killpg(process.pid, signal.SIGKILL)
+        GROUPS.discard(process.pid)
+    return "timeout" if status in (-signal.SIGXCPU, -signal.SIGKILL) else status
+
+
+@dataclasses.dataclass
+class Outcome:
+    status: str       # killed, timeout, survived, equivalent, invalid
+    stage: str = ""
+    test: str = ""
+    note: str = ""
+    compiled: int = 0
+    seconds: float = 0.0
+
+
+class Runner:
+    def __init__(self, repo, build, work, stages=STAGES, neighbours=6, fuzz_seconds=20, grace=10):
+        self.tree, self.repo, self.work, self.grace = Tree(repo, build), repo, work, grace
+        self.stages, self.neighbours, self.fuzz_seconds = stages, neighbours, fuzz_seconds
+        self.baselines, self.plans, self.futures, self.links = {}, {}, {}, {}
+        self.lock = threading.Lock()
+        work.mkdir(parents=True, exist_ok=True)
+        self.precompiled = work / "precompiled.h"
+        self.precompiled.write_text(PRECOMPILED, encoding="utf-8")
+        for optimise in ("-O0", "-O1"):
+            self.Check(["clang++", "-std=c++20", optimise, "-w", "-Xclang", "-fpch-instantiate-templates", "-x",
+                        "c++-header", str(self.precompiled), "-o", f"{self.precompiled}{optimise}.pch"])
+
+    def Check(self, command, **arguments):
+        run = subprocess.run(command, capture_output=True, text=True, check=False, **arguments)
+        if run.returncode != 0:
+            raise Broken(f"{shlex.join(command)}: {run.stdout[-2000:]}{run.stderr[-2000:]}")
+        return run.stdout
+
+    def Once(self, table, key, make):
+        """make(), once for each key, whoever asks first; the others wait."""
+        with self.lock:
+            future = table.get(key)
+            mine = future is None
+            if mine:
+                future = table[key] = concurrent.futures.Future()
+        if mine:
+            try:
+                future.set_result(make())
+            except Exception as error:  # pylint: disable=broad-except
+                future.set_exception(error)
+        return future.result()
+
+    def Linked(self, program):
+        """Command of the linker, and the sources that the program consists of; its libraries are built."""
+        def Make():
+            words, libraries = self.tree.Link(program)
+            with self.lock:
+                if libraries:
+                    self.Check(["cmake", "--build", str(self.tree.build), "--target", *libraries])
+            own = [self.Original(part, "-O0") for part in self.tree.sources if part[0] == program]
+            traced = self.Check([*self.LinkCommand(words, own, self.work / f"{program}.traced"),
+                                 "-Wl,-t,-t"],  # twice: members of libraries, too
+                                cwd=self.tree.build)
+            return words, self.tree.Parts(program, libraries, traced)
+        return self.Once(self.links, program, Make)
+
+    def Compile(self, part, overlay, mutated, output, optimise):
+        """None, or what the compiler complained about."""
+        owner, source = part
+        path = overlay / source if overlay and source == mutated else self.repo / source
+        words, kept, skip = shlex.split(self.tree.sources[part]), [], False
+        for word in words[1:]:
+            if skip or word in ("-c", "-o"):
+                skip = word == "-o"
+            elif not re.match(r"-[WO]|-pedantic|-g", word) and word != str(self.repo / source):
+                kept.append(word)
+        command = ["clang++", *([f"-I{overlay}/allocator", f"-I{overlay}", f"-fmacro-prefix-map={overlay}={self.repo}"]
+                   if overlay else []), *kept, optimise, "-w", "-ferror-limit=1", operators.EXPECT_MACRO]
+        if optimise != "-O2" and owner.endswith("_test"):
+            command += ["-include-pch", f"{self.precompiled}{optimise}.pch"]
+        run = subprocess.run([*command, "-c", str(path), "-o", str(output)], capture_output=True, text=True,
+                             check=False, cwd=self.tree.build)
+        return None if run.returncode == 0 else run.stderr or "the compiler ended without a word"
+
+    def Original(self, part, optimise):
+        """The object of the unchanged source."""
+        def Make():
+            name = hashlib.sha256(f"{part}{optimise}".encode()).hexdigest()[:16]
+            output = self.work / f"original-{name}.o"
+            error = self.Compile(part, None, None, output, optimise)
+            if error:
+                raise Broken(f"{part[1]} does not compile unchanged: {error}")
+            return output
+        return self.Once(self.futures, (part, optimise), Make)
+
+    @staticmethod
+    def LinkCommand(words, objects, binary):
+        kept = [word for word in words if not word.endswith(".o")]
+        kept[kept.index("-o") + 1] = str(binary)
+        return [kept[0], *map(str, objects), *kept[1:]]
+
+    def LinkAndRun(self, program, objects, place, cpu_seconds):
+        """`objects`: those of the program itself and changed ones of libraries."""
+        binary = place / program
+        self.Check(self.LinkCommand(self.Linked(program)[0], objects, binary), cwd=self.tree.build)
+        log = place / f"{program}.log"
+        status = Run([str(binary), *self.ProgramArguments(program, place)], cpu_seconds, log,
+                     {"GTEST_FAIL_FAST": "1", "GTEST_BRIEF": "1", "PAGEALLOC_EXHAUSTIVE_DEPTH": "4"})
+        binary.unlink(missing_ok=True)
+        return status, log
+
+    def ProgramArguments(self, program, place):
+        name = re.sub("_(replay|fuzz)$", "", program)
+        folders = [str(one) for kind in ("seeds", "regressions")
+                   if (one := self.repo / "corpora" / kind / name).is_dir()]
+        if program.endswith("_replay"):
+            return folders
+        if program.endswith("_fuzz"):
+            corpus = place / "corpus"
+            corpus.mkdir(exist_ok=True)
+            return [f"-max_total_time={self.fuzz_seconds}", "-timeout=20", f"-artifact_prefix={place}/", str(corpus),
+                    *folders]
+        return []
+
+    def Baseline(self, program):
+        """(CPU seconds that the unchanged program takes, how it is compiled); it must pass."""
+        def Measure(optimise):
+            own = [self.Original(part, optimise) for part in self.Linked(program)[1] if part[0] == program]
+            place = self.work / f"baseline-{program}"
+            place.mkdir(exist_ok=True)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            status, log = self.LinkAndRun(program, own, place, 1200)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if status != 0:
+                raise Broken(f"{program} fails unchanged (status {status}): {Tail(log)}")
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+        def Make():
+            if program.endswith("_fuzz"):
+                return self.fuzz_seconds, "-O1"
+            seconds = Measure("-O0")
+            return (seconds, "-O0") if seconds <= SLOW_SECONDS else (Measure("-O1"), "-O1")
+        return self.Once(self.baselines, program, Make)
+
+    def Plan(self, file):
+        return self.Once(self.plans, file, lambda: Stages(self.tree, file, self.neighbours))
+
+    def Test(self, source, mutant):
+        """Outcome of one mutant."""
+        began = time.monotonic()
+        overlay = self.work / f"mutant-{hashlib.sha256(mutant.Id().encode()).hexdigest()[:12]}-{mutant.occurrence}"
+        path = overlay / mutant.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source.Apply(mutant), encoding="utf-8")
+        compiled = {}  # (part, optimisation) -> (object, whether it differs)
+        try:
+            outcome = self.AllStages(mutant, overlay, compiled)
+        finally:
+            shutil.rmtree(overlay, ignore_errors=True)
+        outcome.compiled, outcome.seconds = len(compiled), time.monotonic() - began
+        return outcome
+
+    def AllStages(self, mutant, overlay, compiled):
+        plan = self.Plan(mutant.file)
+        for stage in self.stages:
+            if stage == "fuzz" and not any(differs for _, differs in compiled.values()):
+                break
+            if stage == "fuzz" and self.SameWhenOptimised(mutant, overlay, compiled):
+                return Outcome("equivalent", note="same object code at -O2")
+            for program in plan[stage]:
+                outcome = self.OneProgram(stage, program, mutant, overlay, compiled)
+                if outcome:
+                    return outcome
+        if not any(differs for _, differs in compiled.values()):
+            return Outcome("equivalent", note="no program's object code differs" if compiled else "no program sees it")
+        if "fuzz" not in self.stages and self.SameWhenOptimised(mutant, overlay, compiled):
+            return Outcome("equivalent", note="same object code at -O2")
+        return Outcome("survived")
+
+    def OneProgram(self, stage, program, mutant, overlay, compiled):
+        """An outcome, or None where the program noticed nothing."""
+        _, parts = self.Linked(program)
+        allowed, optimise = self.Baseline(program)
+        keys = [(part, optimise) for part in parts]
+        for part, _ in keys:
+            if mutant.file not in self.tree.Closure(part[1]) or (part, optimise) in compiled:
+                continue
+            output = overlay / f"{len(compiled)}.o"
+            error = self.Compile(part, overlay, mutant.file, output, optimise)
+            compiled[part, optimise] = (output, True)
+            if error:
+                if CHECKED_BY_COMPILER.search(error):
+                    return Outcome("killed", "compile", part[1], FirstError(error))
+                return Outcome("invalid", "compile", part[1], FirstError(error))
+            compiled[part, optimise] = (output, output.read_bytes() != self.Original(part, optimise).read_bytes())
+        if not any(compiled[key][1] for key in keys if key in compiled):
+            return None
+        objects = [compiled[key][0] if key in compiled else self.Original(*key) for key in keys
+                   if key in compiled or key[0][0] == program]
+        status, log = self.LinkAndRun(program, objects, overlay, int(self.grace + 3 * allowed))
+        if status == 0:
+            return None
+        failed = re.search(r"^\[  FAILED  \] (\S+)", Text(log), re.MULTILINE)
+        running = re.findall(r"^\[ RUN      \] (\S+)", Text(log), re.MULTILINE)
+        test = failed[1] if failed else running[-1] if running else ""
+        return Outcome("timeout" if status == "timeout" else "killed", stage, f"{program}{':' if test else ''}{test}")
+
+    def SameWhenOptimised(self, mutant, overlay, compiled):
+        """Whether every object that differs comes out the same from an optimising compiler."""
+        for part in {part for (part, _), (_, differs) in compiled.items() if differs}:
+            output = overlay / "optimised.o"
+            error = self.Compile(part, overlay, mutant.file, output, "-O2")
+            if error or output.read_bytes() != self.Original(part, "-O2").read_bytes():
+                return False
+        return True
+
+
+def Text(log):
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
+def Tail(log):
+    return Text(log)[-2000:]
+
+
+def FirstError(text):
+    found = re.search(r"error: (.*)", text)
+    return (found[1] if found else text.strip())[:200]
