@@ -29,13 +29,25 @@ class ChunkMap {
   static constexpr std::uint64_t kBlocks = std::uint64_t{1} << G::kChunkMapL1Bits;
   static constexpr std::uint64_t kBlockChunks = std::uint64_t{1} << G::kChunkMapL2Bits;
 
+  /// A bit for each chunk of a block.
+  struct ChunkBits {
+    std::array<std::uint64_t, (kBlockChunks + 63) / 64> words;
+
+    [[nodiscard]] bool Get(std::size_t i) const { return (words[i / 64] >> i % 64 & 1) != 0; }
+    void Set(std::size_t i) { words[i / 64] |= std::uint64_t{1} << i % 64; }
+    void Clear(std::size_t i) { words[i / 64] &= ~(std::uint64_t{1} << i % 64); }
+  };
+
   /// What is known of kBlockChunks consecutive chunks.
   struct Block {
     alignas(64) std::array<Entry, kBlockChunks> chunks;
     /// Of each chunk: the longest free run that begins in it.
     MaxLanes<kBlockChunks> reach;
     /// A bit a chunk: 1 = it is in the heap, and free as a whole.
-    std::array<std::uint64_t, (kBlockChunks + 63) / 64> whole;
+    ChunkBits whole;
+    /// While a batch of frees is under way, else zero: chunks with a run of it, with several.
+    ChunkBits freed_once;
+    ChunkBits freed_again;
   };
 
   ChunkMap() = default;

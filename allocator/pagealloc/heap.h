@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -164,25 +165,31 @@ class Heap final : private ForkParticipant {
   /// Gives pages back: all or a part of what was allocated, or neighbouring runs at once
   /// (contract).
   void Free(void* memory, PageCount count) {
-    const HeapRun run{memory, count};
-    FreeBatch({&run, 1});
+    const std::lock_guard hold(lock_);
+    pages_.Free(RangeOf({memory, count}));
   }
 
   /// Gives many runs back under one lock. Order does not matter for the result; where neighbours
-  /// follow one another upwards, they are freed as one run, which is cheaper.
+  /// follow one another upwards, they are freed as one run, which is cheaper; of the others 64 at a
+  /// time are freed together.
   void FreeBatch(std::span<const HeapRun> runs) {
     FreeBatch(runs.size(), [runs](std::size_t i) { return runs[i]; });
   }
   /// The same for runs that a caller keeps in another shape: run_at(i) -> HeapRun, for i < count.
   template <class RunAt>
   void FreeBatch(std::size_t count, RunAt&& run_at) {
+    std::array<PageRange, kBatch> ranges;
     const std::lock_guard hold(lock_);
     for (std::size_t i = 0; i < count;) {
-      PageRange range = RangeOf(run_at(i));
-      for (++i; i < count && HostOf(range.end) == run_at(i).memory; ++i) {
-        range.end = RangeOf(run_at(i)).end;
+      std::size_t used = 0;
+      for (; i < count && used < ranges.size(); ++used) {
+        PageRange& range = ranges[used];
+        range = RangeOf(run_at(i));
+        for (++i; i < count && HostOf(range.end) == run_at(i).memory; ++i) {
+          range.end = RangeOf(run_at(i)).end;
+        }
       }
-      pages_.Free(range);
+      pages_.FreeBatch({ranges.data(), used});
     }
   }
 
@@ -255,6 +262,8 @@ class Heap final : private ForkParticipant {
 
  private:
   friend struct testing::HeapAccess;
+
+  static constexpr std::size_t kBatch = 64;
 
   void LockForFork() override {
     for (;;) {

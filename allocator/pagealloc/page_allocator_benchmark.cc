@@ -155,6 +155,34 @@ void CacheTakeAndFlush(benchmark::State& state) {
   state.SetItemsProcessed(2 * state.iterations());
 }
 
+/// What a sweep frees, one by one or as a batch: of each of many chunks so many pages, each a run
+/// of its own, in the order of the addresses; and takes them again, which is not timed.
+template <class L, bool kBatch>
+void Sweep(benchmark::State& state) {
+  Heap<L> heap(kHeapPages);
+  const PageRange all = PageRange::Of(Geometry<L>::kHeapBasePage, kHeapPages);
+  heap.allocator->AllocateRange(all);
+  const auto a_chunk = static_cast<std::uint64_t>(state.range(0));
+  std::vector<PageRange> runs;
+  for (PageOffset at = all.begin; at < all.end; at += Geometry<L>::kChunkPages) {
+    for (std::uint64_t i = 0; i < a_chunk; ++i) {
+      const PageCount in_chunk{(i * Geometry<L>::kChunkPages.raw + 1) / a_chunk};
+      runs.push_back(PageRange::Of(at + in_chunk, PageCount{1}));
+    }
+  }
+  for (auto _ : state) {
+    if constexpr (kBatch) {
+      heap.allocator->FreeBatch(runs);
+    } else {
+      for (const PageRange& run : runs) heap.allocator->Free(run);
+    }
+    state.PauseTiming();
+    for (const PageRange& run : runs) heap.allocator->AllocateRange(run);
+    state.ResumeTiming();
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(runs.size()) * state.iterations());
+}
+
 BENCHMARK(Hot<LinuxAmd64>);
 BENCHMARK(Hot<Linux386>);
 void ChurnArguments(benchmark::internal::Benchmark* b) {
@@ -168,6 +196,30 @@ BENCHMARK(FailedSearch<LinuxAmd64>);
 BENCHMARK(FailedSearch<Linux386>);
 BENCHMARK(AllocateRange<LinuxAmd64>)->ArgName("pages")->Arg(1)->Arg(64)->Arg(1024);
 BENCHMARK(AllocateRange<Linux386>)->ArgName("pages")->Arg(1)->Arg(64)->Arg(1024);
+BENCHMARK(Sweep<LinuxAmd64, false>)
+    ->Name("SweepFree<LinuxAmd64>")
+    ->ArgName("a_chunk")
+    ->Arg(1)
+    ->Arg(16)
+    ->Arg(64);
+BENCHMARK(Sweep<LinuxAmd64, true>)
+    ->Name("SweepFreeBatch<LinuxAmd64>")
+    ->ArgName("a_chunk")
+    ->Arg(1)
+    ->Arg(16)
+    ->Arg(64);
+BENCHMARK(Sweep<Linux386, false>)
+    ->Name("SweepFree<Linux386>")
+    ->ArgName("a_chunk")
+    ->Arg(1)
+    ->Arg(16)
+    ->Arg(64);
+BENCHMARK(Sweep<Linux386, true>)
+    ->Name("SweepFreeBatch<Linux386>")
+    ->ArgName("a_chunk")
+    ->Arg(1)
+    ->Arg(16)
+    ->Arg(64);
 BENCHMARK(CacheTakeAndFlush<LinuxAmd64>);
 BENCHMARK(CacheTakeAndFlush<Linux386>);
 

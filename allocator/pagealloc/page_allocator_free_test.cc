@@ -1,6 +1,7 @@
 // What comes back, and what that leaves.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -157,6 +158,25 @@ TYPED_TEST(PageAllocatorFree, AllocateAndFreeRestoreEverySummary) {
     EXPECT_LE(AllocatorAccess::search_from(heap.allocator()), heap.At(0)) << want;
   }
   EXPECT_EQ(search_from, heap.At(0));
+}
+
+// Two halves of a chunk, what lies beside it below and above, and runs of their own further off.
+TYPED_TEST(PageAllocatorFree, BatchOverChunkBordersInEveryOrder) {
+  constexpr std::uint64_t kChunk = CheckedHeap<TypeParam>::kChunk;
+  CheckedHeap<TypeParam> heap;
+  heap.Grow(0, 4);
+  heap.AllocateRange(0, 4 * kChunk - 5);
+  std::vector<PageRange> runs{heap.Range(kChunk - 9, 9), heap.Range(kChunk, kChunk / 2),
+                              heap.Range(kChunk * 3 / 2, kChunk / 2), heap.Range(2 * kChunk, 3),
+                              heap.Range(2 * kChunk + 20, 4)};
+  const auto lower = [](PageRange a, PageRange b) { return a.begin < b.begin; };
+  do {
+    heap.FreeBatch(runs);
+    heap.ExpectAllocates(kChunk + 12, kChunk - 9, heap.allocator().stats().scavenged.raw - 5);
+    heap.AllocateRange(2 * kChunk + 20, 4);
+  } while (std::next_permutation(runs.begin(), runs.end(), lower));
+  heap.FreeBatch({heap.Range(kChunk, 2 * kChunk), heap.Range(3, 2), heap.Range(3 * kChunk, 7)});
+  heap.FreeBatch({});
 }
 
 TEST(PageAllocatorDeathTest, FreeingOutsideTheHeapBreaksTheContract) {

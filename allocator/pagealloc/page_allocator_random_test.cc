@@ -58,8 +58,10 @@ class History {
       Allocate(1 + Below(dice < 40 ? 12 : 3 * kChunk));
     } else if (dice < 58) {
       AllocateSomewhere();
-    } else if (dice < 85) {
+    } else if (dice < 82) {
       FreeOne();
+    } else if (dice < 85) {
+      FreeMany();
     } else if (dice < 91) {
       TakeOrUseCache();
     } else if (dice < 92) {
@@ -95,15 +97,25 @@ class History {
     held_.push_back(heap_.Range(first, pages));
   }
   /// All of what someone holds, or its lower part.
-  void FreeOne() {
-    if (held_.empty()) return;
+  PageRange NextToFree() {
     std::swap(held_[IndexBelow(held_.size())], held_.back());
     PageRange& pages = held_.back();
     const std::uint64_t size = pages.size().raw;
-    const std::uint64_t part = Below(3) == 0 ? 1 + Below(size) : size;
-    Free(PageRange::Of(pages.begin, PageCount{part}));
-    pages.begin += PageCount{part};
+    const PageRange part =
+        PageRange::Of(pages.begin, PageCount{Below(3) == 0 ? 1 + Below(size) : size});
+    pages.begin = part.end;
     if (pages.empty()) held_.pop_back();
+    return part;
+  }
+  void FreeOne() {
+    if (!held_.empty()) Free(NextToFree());
+  }
+  void FreeMany() {
+    std::vector<PageRange> runs;
+    for (std::uint64_t count = 1 + Below(40); runs.size() < count && !held_.empty();) {
+      runs.push_back(NextToFree());
+    }
+    heap_.FreeBatch(runs);
   }
   void TakeOrUseCache() {
     if (caches_.size() < 3) {

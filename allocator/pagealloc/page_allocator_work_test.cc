@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 #include "pagealloc/page_allocator.h"
 #include "testing/fake_memory.h"
@@ -138,6 +139,35 @@ TYPED_TEST(SearchWork, FreeingBesideALongerRunWritesNothing) {
   const WorkCounters work = heap.Work();
   EXPECT_EQ(work.index_entries_written, 0u) << "not the longest run of its chunk";
   EXPECT_LE(work.bitmap_words_scanned, 4u);
+}
+
+// Every other page of a chunk, from its middle outwards. One by one these are 8 steps of the index
+// where a chunk's number is raised, and bits are read each time.
+TYPED_TEST(SearchWork, BatchOfFreesUpdatesEachChunkOnce) {
+  using Chunks = ChunkMap<TypeParam>;
+  constexpr unsigned kLevels =
+      MaxLanes<Chunks::kBlockChunks>::kShape.levels + MaxLanes<Chunks::kBlocks>::kShape.levels;
+  CountedHeap<TypeParam> heap;
+  heap.Grow(0, 8);
+  heap->AllocateRange(heap.Chunks(0, 8));
+  for (const std::uint64_t chunks : {1u, 5u}) {
+    std::vector<PageRange> runs;
+    for (std::uint64_t i = 0; i < heap.kChunk / 2; i += 2) {
+      for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
+        const PageOffset middle = heap.Chunks(chunk, 1).begin + PageCount{heap.kChunk / 2};
+        runs.push_back(PageRange::Of(middle + PageCount{i}, PageCount{1}));
+        runs.push_back(PageRange::Of(PageOffset{middle.raw - 2 - i}, PageCount{1}));
+      }
+    }
+    heap.Work();
+    heap->FreeBatch(runs);
+    const WorkCounters work = heap.Work();
+    EXPECT_LE(work.index_entries_written, chunks * kLevels) << chunks << " chunks";
+    // The bitmap for its longest run, and a word or two that tell whether it goes on outside.
+    EXPECT_LE(work.bitmap_words_scanned, chunks * (2 * heap.kChunk / 64 + 8))
+        << chunks << " chunks";
+    for (const PageRange& run : runs) heap->AllocateRange(run);
+  }
 }
 
 TEST(WorkCounters, CountedAndUncountedHeapsAnswerAlike) {

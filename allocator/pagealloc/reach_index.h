@@ -95,7 +95,7 @@ class ReachIndex {
     counters.WordsScanned(2 + (below + end - limit) / 64);
     const bool from_start = below == first;
     const bool to_end = end == kPages;
-    if (from_start && to_end) SetWhole(block, i);
+    if (from_start && to_end) block.whole.Set(i);
     if (from_start && IsFree(chunks, pages.begin.raw - first - 1)) {
       Joined(chunks, pages, counters);
     } else if (to_end && IsFree(chunks, G::ChunkBegin(at).raw + kPages)) {
@@ -104,6 +104,38 @@ class ReachIndex {
     } else {
       RaiseTo(block, at, end - first + below, counters);
     }
+  }
+
+  /// A run of a batch is free now, the index is not asked for it yet. FreedInBatch() comes when
+  /// this was said of all runs.
+  void NoteInBatch(Chunks& chunks, PageRange pages) {
+    if (!InOneChunk(pages)) {
+      NoteWholeChunks(chunks, pages);
+      return;
+    }
+    const ChunkIndex at = G::ChunkOf(pages.begin);
+    Block& block = chunks.BlockAt(at);
+    const std::size_t i = Chunks::IndexInBlock(at);
+    if (block.chunks[i].allocated.ZerosFrom(0) == kPages) block.whole.Set(i);
+    if (block.freed_once.Get(i)) block.freed_again.Set(i);
+    block.freed_once.Set(i);
+  }
+
+  /// Once for each run of the batch. The first of a chunk with several does it for all of them.
+  void FreedInBatch(Chunks& chunks, PageRange pages, Counters& counters) {
+    if (InOneChunk(pages)) {
+      const ChunkIndex at = G::ChunkOf(pages.begin);
+      Block& block = chunks.BlockAt(at);
+      const std::size_t i = Chunks::IndexInBlock(at);
+      if (!block.freed_once.Get(i)) return;
+      block.freed_once.Clear(i);
+      if (block.freed_again.Get(i)) {
+        block.freed_again.Clear(i);
+        FreedHereAndThere(chunks, at, counters);
+        return;
+      }
+    }
+    Freed(chunks, pages, counters);
   }
 
   /// The lowest pages of a free run are allocated now.
@@ -117,7 +149,7 @@ class ReachIndex {
     }
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
-    if (first == 0) ClearWhole(block, i);
+    if (first == 0) block.whole.Clear(i);
     if (at == lazy_) return;
     const auto& bits = block.chunks[i].allocated;
     const unsigned end =
@@ -140,7 +172,7 @@ class ReachIndex {
   /// A non-empty range, all of one free run, is allocated now.
   [[gnu::noinline]] void Taken(Chunks& chunks, PageRange pages, Counters& counters) {
     for (ChunkIndex at = G::ChunkOf(pages.begin); G::ChunkBegin(at) < pages.end; ++at) {
-      ClearWhole(chunks.BlockAt(at), Chunks::IndexInBlock(at));
+      chunks.BlockAt(at).whole.Clear(Chunks::IndexInBlock(at));
     }
     const std::uint64_t below = FreeBelow(chunks, pages.begin, kMost, counters);
     const std::uint64_t above = FreeFrom(chunks, pages.end, kMost, counters);
@@ -159,7 +191,7 @@ class ReachIndex {
     const unsigned first = G::PageInChunk(base);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
-    ClearWhole(block, i);
+    block.whole.Clear(i);
     if (block.reach.Get(i) > 0) Recompute(chunks, at, counters);
     // Only runs that reach into other chunks change more than that.
     const auto low = static_cast<unsigned>(std::countr_one(taken));
@@ -246,6 +278,10 @@ class ReachIndex {
 
   static constexpr ChunkIndex kNoChunk{G::kChunks.raw};
 
+  static bool InOneChunk(PageRange pages) {
+    return G::PageInChunk(pages.begin) + (pages.end.raw - pages.begin.raw) <= kPages;
+  }
+
   /// Whether a page is in the heap and free; any number, also those of no page.
   [[nodiscard]] static bool IsFree(const Chunks& chunks, std::uint64_t page) {
     if (page >= G::kAddressPages.raw) return false;
@@ -256,14 +292,7 @@ class ReachIndex {
     const auto& bits = block->chunks[i].allocated;
     if (bits.Get(G::PageInChunk(PageOffset{page}))) return false;
     // All zero and not "whole" is a chunk outside the heap.
-    return (block->whole[i / 64] >> i % 64 & 1) != 0 || bits.ZerosFrom(0) < kPages;
-  }
-
-  static void SetWhole(Block& block, std::size_t i) {
-    block.whole[i / 64] |= std::uint64_t{1} << i % 64;
-  }
-  static void ClearWhole(Block& block, std::size_t i) {
-    block.whole[i / 64] &= ~(std::uint64_t{1} << i % 64);
+    return block->whole.Get(i) || bits.ZerosFrom(0) < kPages;
   }
 
   /// Free pages from `page` upwards, over as many chunks as they go; not counted further than to
@@ -283,7 +312,8 @@ class ReachIndex {
       if (block == nullptr) return run;
       const std::size_t i = Chunks::IndexInBlock(at);
       counters.WordsScanned(1);
-      const auto whole = static_cast<unsigned>(std::countr_one(block->whole[i / 64] >> i % 64));
+      const auto whole =
+          static_cast<unsigned>(std::countr_one(block->whole.words[i / 64] >> i % 64));
       if (whole == 0) {
         // All zero and not "whole" is a chunk outside the heap.
         const unsigned free = block->chunks[i].allocated.ZerosFrom(0);
@@ -313,7 +343,7 @@ class ReachIndex {
       const std::size_t i = Chunks::IndexInBlock(at);
       counters.WordsScanned(1);
       const auto whole =
-          static_cast<unsigned>(std::countl_one(block->whole[i / 64] << (63 - i % 64)));
+          static_cast<unsigned>(std::countl_one(block->whole.words[i / 64] << (63 - i % 64)));
       if (whole == 0) {
         const unsigned free = block->chunks[i].allocated.ZerosBelow(kPages);
         counters.WordsScanned(1 + free / 64);
@@ -325,17 +355,41 @@ class ReachIndex {
     return run;
   }
 
-  [[gnu::noinline]] void FreedOverBorders(Chunks& chunks, PageRange pages, Counters& counters) {
+  static void NoteWholeChunks(Chunks& chunks, PageRange pages) {
     for (ChunkIndex at = G::ChunkOf(pages.begin); G::ChunkBegin(at) < pages.end; ++at) {
       Block& block = chunks.BlockAt(at);
       const std::size_t i = Chunks::IndexInBlock(at);
       const PageOffset begin = G::ChunkBegin(at);
       const bool inner = pages.begin <= begin && begin + G::kChunkPages <= pages.end;
       if (inner || block.chunks[i].allocated.ZerosFrom(0) == kPages) {
-        SetWhole(block, i);
+        block.whole.Set(i);
       }
     }
+  }
+
+  [[gnu::noinline]] void FreedOverBorders(Chunks& chunks, PageRange pages, Counters& counters) {
+    NoteWholeChunks(chunks, pages);
     Joined(chunks, pages, counters);
+  }
+
+  /// Any pages of a chunk are free now that were not.
+  void FreedHereAndThere(Chunks& chunks, ChunkIndex at, Counters& counters) {
+    Recompute(chunks, at, counters);
+    const auto& bits = chunks[at].allocated;
+    const PageOffset begin = G::ChunkBegin(at);
+    if (!bits.Get(0)) {  // its first run may have begun further down
+      const std::uint64_t below = FreeBelow(chunks, begin, kMost, counters);
+      if (below > 0 && below < kMost) {
+        const ChunkIndex first = G::ChunkOf(PageOffset{begin.raw - below});
+        const std::uint64_t above = FreeFrom(chunks, begin, kMost, counters);
+        RaiseTo(chunks.BlockAt(first), first, below + above, counters);
+      }
+    }
+    if (!bits.Get(kPages - 1)) {  // and the next chunk's may begin here now
+      const PageOffset end = begin + G::kChunkPages;
+      const std::uint64_t above = FreeFrom(chunks, end, kMost, counters);
+      if (above > 0) Shortened(chunks, G::ChunkOf(end), above, counters);
+    }
   }
 
   /// Free pages are part of a run that may begin and end in other chunks.

@@ -110,7 +110,7 @@ class Indexed {
       const std::uint64_t got = block->reach.Get(i);
       const std::uint64_t want = ModelReach(c);
       const bool whole = grown_[HostSize(c)] && RunFrom(c * kPages) >= kPages;
-      ASSERT_EQ((block->whole[i / 64] >> i % 64 & 1) != 0, whole) << "chunk " << c;
+      ASSERT_EQ(block->whole.Get(i), whole) << "chunk " << c;
       if (at == AllocatorAccess::lazy_of(index_)) {
         ASSERT_GE(got, want) << "chunk " << c;
       } else {

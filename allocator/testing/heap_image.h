@@ -35,7 +35,7 @@ template <Layout L, class Counters>
       const auto& block = Access::chunks(allocator).BlockAt(at);
       const std::size_t i = ChunkMap<L>::IndexInBlock(at);
       image.push_back(block.reach.Get(i));
-      image.push_back(block.whole[i / 64] >> i % 64 & 1);
+      image.push_back(block.whole.Get(i));
     }
     for (PageOffset page = range.begin; page < range.end; page += PageCount{64}) {
       const auto& chunk = Access::chunks(allocator)[G::ChunkOf(page)];

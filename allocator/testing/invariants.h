@@ -159,7 +159,7 @@ template <Layout L, class Counters>
                          "reach is not the longest run that begins in the chunk: chunk, reach, run",
                          {c, block.reach.Get(i), reach});
       }
-      const bool whole = (block.whole[i / 64] >> i % 64 & 1) != 0;
+      const bool whole = block.whole.Get(i);
       if (whole != expected.Whole(c - first_chunk)) {
         return Violation(4, "a wholly free chunk without its bit, or the bit without it",
                          {c, whole});
@@ -172,6 +172,11 @@ template <Layout L, class Counters>
     const auto* block = Access::chunks(allocator).LookupBlock(ChunkIndex{i << G::kChunkMapL2Bits});
     if (block != nullptr) {
       if (std::string text = internal::CheckMaxima(block->reach, i); !text.empty()) return text;
+      // INV-13: no chunk is marked as one that a batch of frees has to look at.
+      if (!internal::AllZero(std::as_bytes(std::span(&block->freed_once, 1))) ||
+          !internal::AllZero(std::as_bytes(std::span(&block->freed_again, 1)))) {
+        return Violation(13, "a chunk is marked as part of a batch: block", {i});
+      }
     }
     const unsigned max = block == nullptr ? 0 : block->reach.max();
     if (ChunkMap<L>::kBlocks > 1 && Access::block_reaches(allocator).Get(i) != max) {
@@ -201,7 +206,7 @@ template <Layout L, class Counters>
       for (std::uint64_t c = hole; chunk != nullptr && c < stop; ++c) {
         const auto& block = Access::chunks(allocator).BlockAt(ChunkIndex{c});
         const std::size_t at = ChunkMap<L>::IndexInBlock(ChunkIndex{c});
-        if (block.reach.Get(at) != 0 || (block.whole[at / 64] >> at % 64 & 1) != 0) {
+        if (block.reach.Get(at) != 0 || block.whole.Get(at)) {
           return Violation(3, "the index knows a chunk outside the heap", {c});
         }
       }

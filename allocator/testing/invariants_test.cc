@@ -53,7 +53,7 @@ class InvariantsTest : public ::testing::Test {
     return Access::chunks(*heap_).BlockAt(ChunkIndex{chunk}).reach;
   }
   std::uint64_t& Whole(std::uint64_t chunk) {
-    return Access::chunks(*heap_).BlockAt(ChunkIndex{chunk}).whole[0];
+    return Access::chunks(*heap_).BlockAt(ChunkIndex{chunk}).whole.words[0];
   }
   static std::size_t At(std::uint64_t chunk) {
     return ChunkMap<L>::IndexInBlock(ChunkIndex{chunk});
@@ -249,6 +249,16 @@ TEST_F(InvariantsTest, TwelveBoundsOfAnEmptyHeapAreEmpty) {
   EXPECT_EQ(CheckInvariants(empty), "");
   Access::bounds(empty) = {PageOffset{0}, PageOffset{512}};
   EXPECT_THAT(CheckInvariants(empty), StartsWith("INV-12: "));
+}
+
+TEST_F(InvariantsTest, ThirteenChunkThatABatchOfFreesForgot) {
+  auto& block = Access::chunks(*heap_).BlockAt(ChunkIndex{3});
+  for (auto* marks : {&block.freed_once, &block.freed_again}) {
+    marks->Set(At(3));
+    EXPECT_THAT(Defect(), StartsWith("INV-13: "));
+    marks->Clear(At(3));
+  }
+  EXPECT_EQ(Defect(), "");
 }
 
 TEST_F(InvariantsTest, FourteenGrownChunkWithoutABlock) {

@@ -120,6 +120,15 @@ class CheckedHeap {
     AfterStep();
   }
 
+  /// Frees runs in this order, all at once.
+  void FreeBatch(const std::vector<PageRange>& runs, Where where = Where::Here()) {
+    const ::testing::ScopedTrace trace(where.file, where.line, "called from here");
+    for (const PageRange& pages : runs) model_.Free(pages);
+    allocator_->FreeBatch(runs);
+    for (const PageRange& pages : runs) EXPECT_EQ(CheckFreed(*allocator_, pages), "");
+    AfterStep();
+  }
+
   /// Takes a page cache; empty when nothing is free.
   PageCache TakeCache(Where where = Where::Here()) {
     const ::testing::ScopedTrace trace(where.file, where.line, "called from here");
