@@ -162,7 +162,7 @@ TEST(ProgramRun, DamageThatNoResultShowsIsFound) {
   });
   ExpectFound<TinyUneven>("INV-4", [](auto& allocator) {
     const auto chunk = Geometry<TinyUneven>::ChunkOf(AllocatorAccess::bounds(allocator).begin);
-    AllocatorAccess::chunks(allocator).BlockAt(chunk).whole[0] ^= ~std::uint64_t{0};
+    AllocatorAccess::chunks(allocator).BlockAt(chunk).whole.words[0] ^= ~std::uint64_t{0};
   });
   ExpectFound<TinyDeep>("search position", [](auto& allocator) {
     AllocatorAccess::search_from(allocator) = AllocatorAccess::bounds(allocator).begin;
