@@ -9,7 +9,7 @@
 ///              frees fills the heap, one without growth finds its end)
 ///   byte 3     bits 0-1  how often everything is checked: every 1, 4, 16 operations; at the end
 ///              bits 2-3  which two tiny layouts
-///              bits 4-6  which shipped layouts run it too (page_alloc_fuzz.cc)
+///              bits 4-6  which shipped layout runs it, too (page_alloc_fuzz.cc)
 ///              bit  7    the heap starts with 1 chunk or with 8
 ///
 ///   operation  low 4 bits of the first byte: kind; high 4 bits: the most frequent argument, 15
@@ -104,8 +104,8 @@ struct SizeRule {
   SizeBase base;
   std::int64_t add;
 };
-/// Biased to borders; codes 0 .. 14 are the frequent ones, which an operation holds in its first
-/// byte.
+/// Biased to borders, also of what the index can tell of a run; codes 0 .. 14 are the frequent
+/// ones, which an operation holds in its first byte.
 [[nodiscard]] SizeRule SizeOf(std::uint8_t code);
 
 /// Chunks to grow by, from a code; 0 stands for a whole root entry.

@@ -65,13 +65,14 @@ class ProgramRun {
   /// Runs a program from an empty heap, once: the first difference, or nullopt.
   [[nodiscard]] std::optional<Finding> Run(const FuzzProgram& program) {
     if (!allocator_->Init(os_).ok()) return Finding{"Init() was refused", 0};
-    Grow(PageRange::Of(arena_.start, PageCount{program.first_growth * G::kChunkPages.raw}));
+    GrowFirst(PageCount{program.first_growth * G::kChunkPages.raw});
     for (std::size_t i = 0; i < program.ops.size() && GoOn(); ++i) {
       Apply(program.ops[i]);
       const bool due = program.check_every != 0 && i % program.check_every == 0;
       if (due && checked_pages_ < limits_.checked_pages) CheckAll();
     }
     CheckAll();
+    if (difference_.empty()) Fail(CompareSummaries(*allocator_, model_));
     if (difference_.empty()) return std::nullopt;
     return Finding{difference_, trace_.size()};
   }
@@ -390,11 +391,20 @@ class ProgramRun {
     }
   }
 
+  /// In one piece, or in several with gaps as large; as much of it as there is room for.
+  void GrowFirst(PageCount pages) {
+    PageOffset at = arena_.start;
+    for (unsigned i = 0; i < arena_.first_ranges && at < arena_.end; ++i) {
+      Grow(PageRange::Of(at, pages));
+      at += pages + pages;
+    }
+  }
+
   /// Above the heap, below it, or into its first hole; with a gap.
   void GrowSomewhere(const FuzzOp& op) {
     const std::vector<PageRange> heap = model_.grown_ranges();
     constexpr std::uint64_t kChunk = G::kChunkPages.raw;
-    const std::uint64_t grow = GrowthOf(op.size) * kChunk;
+    const std::uint64_t grow = GrowthOf(op.size) * arena_.growth_chunks * kChunk;
     const PageCount pages{grow != 0 ? grow : std::uint64_t{1} << G::kSpanPageBits[0]};
     const unsigned direction = op.index / 8U % 4U;
     const std::uint64_t refused = op.index / 32U;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 
 #include "pagealloc/page_allocator.h"
@@ -57,6 +58,11 @@ struct AllocatorAccess {
   static std::int16_t& lane(MaxLanes<kLanes>& lanes, unsigned level, std::size_t i) {
     return lanes.lanes_[lanes.kShape.begin[level] + i];
   }
+  /// All numbers of a level.
+  template <std::uint64_t kLanes>
+  static std::span<const std::int16_t> lanes(const MaxLanes<kLanes>& lanes, unsigned level) {
+    return std::span(lanes.lanes_).subspan(lanes.kShape.begin[level], lanes.kShape.lanes[level]);
+  }
   /// The packed word of a chunk in the scavenge index.
   template <class A>
   static std::uint64_t& scavenge_word(A& a, ChunkIndex chunk) {
@@ -80,17 +86,6 @@ struct AllocatorAccess {
     return a.index_.freed_end_;
   }
 };
-
-/// One byte a page, 1 where the bit is set. Bits are taken out one at a time, of words read once.
-template <unsigned kPages>
-[[nodiscard]] std::array<std::uint8_t, kPages> BytesOf(const PageBits<kPages>& bits) {
-  std::array<std::uint8_t, kPages> bytes;
-  for (unsigned i = 0; i < kPages; i += 64) {
-    const std::uint64_t word = bits.WordOf(i);
-    for (unsigned k = 0; k < 64; ++k) bytes[i + k] = word >> k & 1;
-  }
-  return bytes;
-}
 
 /// "INV-n: what (a, b, …)". The numbers are raw values of units.
 std::string Violation(int number, const char* what, std::initializer_list<std::uint64_t> values);

@@ -2,13 +2,14 @@
 ///
 /// CheckInvariants() looks at a PageAllocator from inside and says which invariant is broken, with
 /// its number from the table in allocator/README.md: "INV-1: leaf 7: ...". Empty: all hold. It
-/// recomputes from the bitmaps alone and shares no code with the search structure; bits are read
-/// one at a time. Cost: all pages of the heap and all of its blocks, so for tests and fuzzing.
+/// recomputes from the bitmaps alone and shares no code with the search structure; words are read
+/// bit by bit where not all bits are alike. Cost: all words of the heap and all of its blocks, so
+/// for tests and fuzzing.
 /// What the scavenge index says is judged in scavenge_invariants.h.
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -36,14 +37,18 @@ template <std::uint64_t kLanes>
 std::string CheckMaxima(const MaxLanes<kLanes>& lanes, std::uint64_t block) {
   constexpr auto& kShape = MaxLanes<kLanes>::kShape;
   for (unsigned level = 1; level < kShape.levels; ++level) {
-    for (std::size_t i = 0; i < kShape.lanes[level]; ++i) {
-      unsigned largest = 0;
-      for (std::size_t k = i * 32; k < std::min(i * 32 + 32, kShape.lanes[level - 1]); ++k) {
-        largest = std::max(largest, lanes.AtLevel(level - 1, k));
+    const auto above = AllocatorAccess::lanes(lanes, level);
+    auto below = AllocatorAccess::lanes(lanes, level - 1);
+    for (std::size_t i = 0; i < above.size(); ++i) {
+      std::int16_t largest = 0;
+      for (const std::int16_t lane : below.first(std::min<std::size_t>(32, below.size()))) {
+        largest = std::max(largest, lane);
       }
-      if (lanes.AtLevel(level, i) != largest) {
-        return Violation(2, "a maximum of the index: block, level, entry, number, expected",
-                         {block, level, i, lanes.AtLevel(level, i), largest});
+      below = below.subspan(std::min<std::size_t>(32, below.size()));
+      if (above[i] != largest) {
+        return Violation(
+            2, "a maximum of the index: block, level, entry, number, expected",
+            {block, level, i, lanes.AtLevel(level, i), static_cast<std::uint64_t>(largest)});
       }
     }
   }
@@ -57,15 +62,10 @@ class ExpectedReaches {
   explicit ExpectedReaches(std::uint64_t chunks)
       : reaches_(HostSize(chunks)), free_(HostSize(chunks)) {}
 
-  /// The next page, upwards.
-  void Add(bool free) {
-    if (!free) {
-      EndRun();
-    } else if (run_++ == 0) {
-      begin_ = page_ / kPages;
-    }
-    if (free) ++free_[HostSize(page_ / kPages)];
-    ++page_;
+  /// The next 64 pages, upwards.
+  void Add(std::uint64_t free) {
+    if (free == 0 || free == ~std::uint64_t{0}) return AddAlike(64, free != 0);
+    for (unsigned k = 0; k < 64; ++k) AddAlike(1, (free >> k & 1) != 0);
   }
   void EndRun() {
     constexpr std::uint64_t kMost = ReachIndex<L, NoCounters>::kMost;
@@ -81,6 +81,19 @@ class ExpectedReaches {
 
  private:
   static constexpr std::uint64_t kPages = Geometry<L>::kChunkPages.raw;
+
+  /// `count` pages of one chunk.
+  void AddAlike(std::uint64_t count, bool free) {
+    if (!free) {
+      EndRun();
+    } else {
+      if (run_ == 0) begin_ = page_ / kPages;
+      run_ += count;
+      free_[HostSize(page_ / kPages)] += count;
+    }
+    page_ += count;
+  }
+
   std::vector<std::uint64_t> reaches_;
   std::vector<std::uint64_t> free_;  // pages of each chunk
   std::uint64_t page_ = 0;
@@ -135,17 +148,20 @@ template <Layout L, class Counters>
     for (std::uint64_t c = first_chunk; c < last_chunk; ++c) {
       const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{c});
       if (chunk == nullptr) return Violation(14, "grown chunk without a block", {c});
-      const auto allocated_pages = BytesOf(chunk->allocated);
-      const auto scavenged_pages = BytesOf(chunk->scavenged);
-      for (unsigned i = 0; i < G::kChunkPages.raw; ++i) {
-        const bool allocated = allocated_pages[i] != 0;
-        expected.Add(!allocated);
-        in_use += allocated ? 1 : 0;
-        if (scavenged_pages[i] != 0) {
-          if (allocated) return Violation(8, "page is scavenged and allocated", {c, i});
-          ++scavenged;
+      for (unsigned i = 0; i < G::kChunkPages.raw; i += 64) {
+        const std::uint64_t allocated = chunk->allocated.WordOf(i);
+        const std::uint64_t given_back = chunk->scavenged.WordOf(i);
+        if ((allocated & given_back) != 0) {
+          return Violation(8, "pages are scavenged and allocated: chunk, first of 64, which",
+                           {c, i, allocated & given_back});
         }
-        if (!allocated && !lowest_free) lowest_free = G::ChunkBegin(ChunkIndex{c}) + PageCount{i};
+        expected.Add(~allocated);
+        in_use += static_cast<unsigned>(std::popcount(allocated));
+        scavenged += static_cast<unsigned>(std::popcount(given_back));
+        if (~allocated != 0 && !lowest_free) {
+          const auto free = static_cast<unsigned>(std::countr_one(allocated));
+          lowest_free = G::ChunkBegin(ChunkIndex{c}) + PageCount{i + free};
+        }
       }
     }
     expected.EndRun();
@@ -203,11 +219,17 @@ template <Layout L, class Counters>
           !internal::AllZero(std::as_bytes(std::span(chunk, HostSize(stop - hole))))) {
         return Violation(3, "a bitmap outside the heap is not zero: chunks", {hole, stop});
       }
-      for (std::uint64_t c = hole; chunk != nullptr && c < stop; ++c) {
-        const auto& block = Access::chunks(allocator).BlockAt(ChunkIndex{c});
-        const std::size_t at = ChunkMap<L>::IndexInBlock(ChunkIndex{c});
-        if (block.reach.Get(at) != 0 || block.whole.Get(at)) {
-          return Violation(3, "the index knows a chunk outside the heap", {c});
+      if (chunk != nullptr) {
+        const auto& block = Access::chunks(allocator).BlockAt(ChunkIndex{hole});
+        const std::size_t first = ChunkMap<L>::IndexInBlock(ChunkIndex{hole});
+        const std::size_t count = HostSize(stop - hole);
+        const auto lanes = Access::lanes(block.reach, 0).subspan(first, count);
+        bool known = !internal::AllZero(std::as_bytes(lanes));
+        for (std::size_t k = first; k < first + count; ++k) {
+          known = known || block.whole.Get(k);
+        }
+        if (known) {
+          return Violation(3, "the index knows a chunk outside the heap: chunks", {hole, stop});
         }
       }
       hole = stop;

@@ -278,11 +278,15 @@ PageMap::Block PageMap::PeekBlock(PageOffset first) const {
   const Chunk* const chunk = ChunkOf(first);
   PA_EXPECT(first.raw % kBlockPages == 0 && chunk != nullptr, first);
   Block block{first, 0, 0};
+  if (!chunk->pages) {
+    if (chunk->all != Page::kAllocated) block.pages = ~std::uint64_t{0};
+    if (chunk->all == Page::kFreeScavenged) block.scavenged = ~std::uint64_t{0};
+    return block;
+  }
+  const Page* const pages = chunk->pages.get() + first.raw % chunk_pages_;
   for (std::uint64_t i = 0; i < kBlockPages; ++i) {
-    const Page state =
-        chunk->pages ? chunk->pages[HostSize(first.raw % chunk_pages_ + i)] : chunk->all;
-    if (state != Page::kAllocated) block.pages |= std::uint64_t{1} << i;
-    if (state == Page::kFreeScavenged) block.scavenged |= std::uint64_t{1} << i;
+    block.pages |= std::uint64_t{pages[i] != Page::kAllocated} << i;
+    block.scavenged |= std::uint64_t{pages[i] == Page::kFreeScavenged} << i;
   }
   byte_visits_ += kBlockPages;
   return block;

@@ -2,12 +2,11 @@
 ///
 /// A part of CheckInvariants(), in a file of its own: INV-15 (counts), INV-16 (a chunk that claims
 /// to have nothing has nothing), INV-17 (no search begins below what it could find), and the pages
-/// that are held, for INV-10. Bits are read one at a time.
+/// that are held, for INV-10.
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -16,15 +15,15 @@
 
 namespace pagealloc::testing::internal {
 
-/// Whether some unit of the chunk is free as a whole and not scavenged.
-template <std::size_t kPages>
-bool HasReleasableUnit(const std::array<std::uint8_t, kPages>& allocated,
-                       const std::array<std::uint8_t, kPages>& scavenged, std::uint64_t unit) {
-  std::uint64_t usable = 0;  // pages of the unit so far
-  for (std::size_t i = 0; i < kPages; ++i) {
-    if (i % unit == 0) usable = 0;
-    if (allocated[i] == 0 && scavenged[i] == 0) ++usable;
-    if (usable == unit) return true;
+/// Whether some unit of the chunk is free as a whole and not scavenged. A unit is part of a word.
+template <unsigned kPages>
+bool HasReleasableUnit(const Chunk<kPages>& chunk, std::uint64_t unit) {
+  const std::uint64_t whole = ~std::uint64_t{0} >> (64 - unit);
+  for (unsigned w = 0; w < kPages / 64; ++w) {
+    const std::uint64_t usable = ~(chunk.allocated.word(w) | chunk.scavenged.word(w));
+    for (std::uint64_t i = 0; usable != 0 && i < 64; i += unit) {
+      if ((usable >> i & whole) == whole) return true;
+    }
   }
   return false;
 }
@@ -59,8 +58,9 @@ std::string CheckScavengeInvariants(PageAllocator<L, Counters>& allocator,
       const auto entry = index.Load(c);
       const PageOffset begin = G::ChunkBegin(c);
       std::uint64_t in_use = 0;
-      const auto allocated = BytesOf(chunk.allocated);
-      for (const std::uint8_t page : allocated) in_use += page;
+      for (unsigned w = 0; w < G::kChunkPages.raw / 64; ++w) {
+        in_use += static_cast<unsigned>(std::popcount(chunk.allocated.word(w)));
+      }
       for (const PageRange& pages : held) {
         if (PageRange::Of(begin, G::kChunkPages).Contains(pages.begin)) in_use -= pages.size().raw;
       }
@@ -78,7 +78,7 @@ std::string CheckScavengeInvariants(PageAllocator<L, Counters>& allocator,
         return Violation(15, "a full chunk claims free pages", {c.raw});
       }
       const std::uint64_t unit = allocator.release_units().page.raw;
-      if (!HasReleasableUnit(allocated, BytesOf(chunk.scavenged), unit)) continue;
+      if (!HasReleasableUnit(chunk, unit)) continue;
       if (!entry.has_free) return Violation(16, "pages that no search would find", {c.raw});
       if (forced_end <= begin) {
         return Violation(17, "pages above the forced cursor", {c.raw, forced_end.raw});

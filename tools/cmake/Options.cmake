@@ -4,6 +4,8 @@ option(PAGEALLOC_BENCHMARKS "Build the micro-benchmarks beside the code" ${PROJE
 option(PAGEALLOC_HARNESS "Build pagealloc-bench" ${PROJECT_IS_TOP_LEVEL})
 option(PAGEALLOC_FUZZ "Build the corpus replay programs, and with clang the fuzz targets"
        ${PROJECT_IS_TOP_LEVEL})
+option(PAGEALLOC_FUZZ_COMPARISONS
+       "Fuzz targets record the values they compare, which -use_value_profile=1 needs" OFF)
 option(PAGEALLOC_CHECKED "Check the library's own invariants (PA_ASSERT) in this build" OFF)
 set(PAGEALLOC_GTEST_SOURCE "" CACHE PATH "Build GoogleTest from this folder instead of finding it")
 set(PAGEALLOC_SANITIZE "" CACHE STRING "Sanitizers for the whole build, as -fsanitize= takes them")
