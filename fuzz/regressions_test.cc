@@ -32,7 +32,8 @@ TEST(Regressions, EachFindingHasItsTraceAndItsExplanation) {
       ++findings;
       EXPECT_GT(fs::file_size(file), 0U);
       EXPECT_THAT(ReadFile(file.path().string() + ".md"), ::testing::MatchesRegex("(.+\n)+"));
-      if (target.path().filename() == "bits") continue;
+      // The others have steps that no trace can say, or are traces themselves.
+      if (target.path().filename() != "page_alloc") continue;
       const bench::ParsedTrace trace =
           bench::ParseTrace(file.path(), ReadFile(file.path().string() + ".pagetrace"));
       ASSERT_FALSE(trace.error) << trace.error->Message();

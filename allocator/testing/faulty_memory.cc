@@ -106,10 +106,16 @@ OsStatus FaultyMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
 }
 
 OsStatus FaultyMemory::Unreserve(std::byte* begin, ByteCount size) {
-  const auto [mapping, first] = Locate(begin, size);
-  PA_EXPECT(first == 0 && size == mapping->second.size, first, size);
+  const auto from = held_.find(reinterpret_cast<std::uintptr_t>(begin));
+  auto to = from;
+  ByteCount whole{0};
+  while (to != held_.end() && whole < size && to->first == from->first + whole.raw) {
+    whole += to->second.size;
+    ++to;
+  }
+  PA_EXPECT(size.raw > 0 && whole == size, whole, size);
   const auto refusal = Refusal(OsCall::kUnreserve, size);
-  held_.erase(mapping);
+  held_.erase(from, to);
   if (!refusal) return os_.Unreserve(begin, size);
   abandoned_.emplace_back(begin, size);
   return *refusal;

@@ -10,8 +10,9 @@
 /// Every call is counted by its kind. A call that is refused does not reach the memory behind and
 /// changes no mapping. Address space whose return was refused is abandoned: nobody owns it any
 /// more, it is not counted as held, and goes back when this object does. A call outside a mapping,
-/// a page that is committed twice and a mapping that is returned in parts are contract breaks; a
-/// mapping that is still there in the end is not: compare mappings(). One thread at a time.
+/// a page that is committed twice and a mapping that is returned in parts are contract breaks
+/// (neighbours may go back as one); a mapping that is still there in the end is not: compare
+/// mappings(). One thread at a time.
 #pragma once
 
 #include <array>

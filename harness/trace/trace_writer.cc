@@ -88,6 +88,11 @@ void AppendOp(const Op& op, std::string& out) {
   }
 }
 
+/// True for a field that others follow: a carriage return at its end is no part of a line's end.
+bool IsKey(std::string_view text) {
+  return !text.empty() && text.find_first_of(" \n") == std::string_view::npos;
+}
+
 /// True for one or more fields, separated by one space each.
 bool AreFields(std::string_view text) {
   return !text.empty() && text.front() != ' ' && text.back() != ' ' && text.back() != '\r' &&
@@ -111,7 +116,7 @@ std::string DescribeOp(const Op& op) {
 void AppendHeader(const Program& program, std::string& out) {
   out += "pagetrace 1\n";
   for (const auto& [key, value] : program.meta) {
-    PA_EXPECT(AreFields(key) && key.find(' ') == std::string::npos && AreFields(value));
+    PA_EXPECT(IsKey(key) && AreFields(value));
     PA_EXPECT(key != "chunk-pages" && key != "growth");
     out += "meta ";
     out += key;
