@@ -39,7 +39,7 @@ inline std::uint32_t LanesAtLeastPortable(const std::int16_t* lanes, std::int16_
   constexpr std::uint64_t kGather = 0x0001'0002'0004'0008;  // bits 0, 16, 32, 48 to bits 48 to 51
   const std::uint64_t bounds = static_cast<std::uint64_t>(bound) * kOnes;
   std::uint32_t fits = 0;
-  for (unsigned k = 0; k < 8; ++k) {
+  for (std::size_t k = 0; k < 8; ++k) {
     std::uint64_t word;
     std::memcpy(&word, lanes + 4 * k, sizeof word);
     if constexpr (std::endian::native == std::endian::big) {
@@ -57,7 +57,7 @@ inline std::uint32_t LanesAtLeast(const std::int16_t* lanes, std::int16_t bound)
   const auto* const vectors = reinterpret_cast<const __m128i*>(lanes);
   const __m128i below = _mm_set1_epi16(static_cast<std::int16_t>(bound - 1));
   std::uint32_t fits = 0;
-  for (unsigned half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2; ++half) {
     const __m128i low = _mm_cmpgt_epi16(_mm_load_si128(vectors + 2 * half), below);
     const __m128i high = _mm_cmpgt_epi16(_mm_load_si128(vectors + 2 * half + 1), below);
     fits |= static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high))) << 16 * half;

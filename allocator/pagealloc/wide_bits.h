@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -107,7 +108,7 @@ class WideBitsSse2 {
                << 8 * i;
     }
     if (parts == 0) return kWords * 64;
-    alignas(16) std::array<std::uint16_t, kWords * 4> words;
+    alignas(16) std::array<std::uint16_t, std::size_t{kWords} * 4> words;
     for (unsigned i = 0; i < kVectors; ++i) {
       _mm_store_si128(reinterpret_cast<__m128i*>(words.data() + 8 * i), vectors_[i]);
     }

@@ -22,7 +22,7 @@ struct AbSide {
 struct AbOptions {
   AbSide base;
   AbSide candidate;
-  /// "run" or "replay", and the flags of both sides.
+  /// "run" or "replay", and the flags of both sides, --reps among them.
   std::vector<std::string> arguments;
   bool same_on_both_sides = false;  ///< --aa: what differs is noise
   std::size_t rounds = kMostRounds;

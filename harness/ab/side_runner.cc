@@ -9,15 +9,12 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "harness/files/read_file.h"
 #include "harness/report/results_reader.h"
-#include "harness/report/statistics.h"
 #include "harness/run/isolation.h"
 #include "harness/run/status_codes.h"
 
@@ -71,30 +68,6 @@ absl::StatusCode CodeOf(int exit_status) {
   }
 }
 
-/// One row for all repetitions of the call: times and rates as their median, everything else as
-/// such rows are (aggregate.h).
-std::vector<ResultsFile::Row> RowsOfTheCall(const std::vector<ResultsFile::Row>& rows) {
-  std::vector<ResultsFile::Row> together;
-  for (const ResultsFile::Row& row : rows) {
-    if (row.result.rep) continue;
-    together.push_back(row);
-    ResultRow& result = together.back().result;
-    if (result.stat != "fastest_quarter" || !result.value) continue;
-    std::vector<double> values;
-    for (const ResultsFile::Row& other : rows) {
-      const ResultRow& one = other.result;
-      if (one.rep && one.value && one.op == result.op && one.metric == result.metric &&
-          one.cell == result.cell) {
-        values.push_back(*one.value);
-      }
-    }
-    if (values.empty()) continue;
-    result.value = Median(values);
-    result.stat = "median";
-  }
-  return together;
-}
-
 std::string CannotMeasure(const AbSide& side) {
   return absl::StrCat("cannot measure ", side.name, " (", side.program, "): ");
 }
@@ -114,8 +87,6 @@ absl::StatusOr<SideResult> MeasureSide(const AbSide& side,
   const std::array<std::string, 2> files{stem + ".csv", stem + ".env.json"};
   ForeignProgram program{side.program, arguments};
   program.arguments.insert(program.arguments.end(), side.flags.begin(), side.flags.end());
-  program.arguments.insert(program.arguments.end(),
-                           {"--reps", std::to_string(kRepetitionsOfACall)});
   for (const char* word : {"-q", "--format", "csv", "--force", "-o"}) {
     program.arguments.emplace_back(word);
   }
@@ -136,7 +107,7 @@ absl::StatusOr<SideResult> MeasureSide(const AbSide& side,
                                    std::string(file.status().message()),
                                    ") Is it a pagealloc-bench?"));
   }
-  file->rows = RowsOfTheCall(file->rows);
+  std::erase_if(file->rows, [](const ResultsFile::Row& row) { return row.result.rep.has_value(); });
   if (file->runs.size() != 1 || file->rows.empty()) {
     return UsageError(absl::StrCat(CannotMeasure(side), "there is nothing in its results."));
   }

@@ -1,7 +1,4 @@
-/// side_runner.h: measures one side of an `ab` once: a call of its program, some repetitions.
-///
-/// Most of a call is not spent on measuring: it starts, looks at the clock, and checks every
-/// result against the model. So a call repeats, and a round gets the median.
+/// side_runner.h: measures one side of an `ab` once: a call of its program.
 #pragma once
 
 #include <string>
@@ -18,10 +15,7 @@ struct SideResult {
   std::string environment;  ///< the text of its .env.json
 };
 
-/// Each of them a process of its own.
-inline constexpr int kRepetitionsOfACall = 5;
-
-/// Calls `PROGRAM ARGUMENTS FLAGS --reps 5 -o FOLDER/NAME.csv` and reads what it wrote.
+/// Calls `PROGRAM ARGUMENTS FLAGS -o FOLDER/NAME.csv` and reads what it wrote.
 ///
 /// Errors tell which side, its program, its exit status and what it said on stderr. Their code is
 /// that of the program's status (status_codes.h); a program that cannot be started, or writes no

@@ -65,10 +65,10 @@ absl::Status RefuseOwnFlags(const std::vector<std::string>& words) {
     const std::string_view name = std::string_view(word).substr(0, word.find('='));
     const bool is_out = word.starts_with("-o") && !word.starts_with("--");
     if (!is_out && std::find(kOwn.begin(), kOwn.end(), name) == kOwn.end()) continue;
-    return UsageError(absl::StrCat(
-        "'", word,
-        "': ab decides this itself for each call: one repetition, into files of its own. Leave it "
-        "out behind --; ab has --rounds, -o and --format before it."));
+    return UsageError(absl::StrCat("'", word,
+                                   "': ab decides this itself for each call, into files of its "
+                                   "own. Leave it out behind --; ab "
+                                   "has --rounds, --reps, -o and --format before it."));
   }
   return absl::OkStatus();
 }
@@ -91,6 +91,10 @@ class AbCommand final : public CliCommand {
                     "unless given")
         ->group("What");
     app->add_option("--rounds", rounds_, "at most so many rounds, repeats not counted")
+        ->group("Repeat")
+        ->type_name("N")
+        ->capture_default_str();
+    app->add_option("--reps", reps_, "repetitions of each side in a round, each a fresh process")
         ->group("Repeat")
         ->type_name("N")
         ->capture_default_str();
@@ -117,8 +121,11 @@ class AbCommand final : public CliCommand {
     Resolver resolver;
     std::uint64_t rounds = 0;
     resolver.Number("--rounds", rounds_, 1, rounds, kMostRoundsAllowed);
+    std::uint64_t reps = 0;
+    resolver.Number("--reps", reps_, 1, reps, kMostRoundsAllowed);
     if (!resolver.status().ok()) return resolver.status();
     options.rounds = rounds;
+    options.arguments.insert(options.arguments.end(), {"--reps", std::to_string(reps)});
     options.out = out_;
     options.force = force_;
     options.quiet = flags_.quiet;
@@ -180,6 +187,7 @@ class AbCommand final : public CliCommand {
 
   std::string base_, new_, base_flags_, new_flags_, out_;
   std::string rounds_ = std::to_string(kMostRounds);
+  std::string reps_ = "12";
   std::vector<std::string> run_;
   bool aa_ = false;
   bool force_ = false;

@@ -55,7 +55,7 @@ struct ComparedRow {
   std::size_t candidate_n = 0;
   std::optional<double> ratio;  ///< candidate / base
   std::optional<Interval> interval;
-  std::optional<double> p;           ///< of the U-test
+  std::optional<double> p;           ///< of the test (decision.h)
   std::optional<double> adjusted_p;  ///< Holm's, over the rows of its family
   /// Of the rounds' own ratios, in paired comparisons: the median and its interval.
   std::optional<double> round_ratio;

@@ -55,10 +55,15 @@ Evidence Weigh(const Samples& samples, const Rule& rule) {
   }
   evidence.interval =
       RatioInterval(rule.estimator, samples.base, samples.candidate, samples.pairing, kConfidence);
-  const UTest test = MannWhitney(samples.candidate, samples.base);
-  evidence.p = test.p;
-  const auto pairs = static_cast<double>(samples.base.size() * samples.candidate.size());
-  evidence.candidate_ranks_higher = test.u > pairs / 2;
+  if (samples.pairing == Pairing::kRounds) {
+    evidence.p = RandomizationP(samples.base, samples.candidate, rule.estimator);
+    evidence.candidate_is_higher = evidence.candidate > evidence.base;
+  } else {
+    const UTest test = MannWhitney(samples.candidate, samples.base);
+    const auto pairs = static_cast<double>(samples.base.size() * samples.candidate.size());
+    evidence.p = test.p;
+    evidence.candidate_is_higher = test.u > pairs / 2;
+  }
   return evidence;
 }
 
@@ -68,12 +73,11 @@ Verdict Decide(const Evidence& evidence, const Rule& rule, double adjusted_p, do
   const double most = 1 + rule.threshold;
   const Interval& interval = *evidence.interval;
   const bool test_agrees = evidence.p && adjusted_p < alpha;
-  if (*evidence.ratio > most && interval.low > 1 && test_agrees &&
-      evidence.candidate_ranks_higher) {
+  if (*evidence.ratio > most && interval.low > 1 && test_agrees && evidence.candidate_is_higher) {
     return rule.better == Better::kHigher ? Verdict::kImproved : Verdict::kRegressed;
   }
   if (*evidence.ratio < 1 / most && interval.high < 1 && test_agrees &&
-      !evidence.candidate_ranks_higher) {
+      !evidence.candidate_is_higher) {
     return rule.better == Better::kHigher ? Verdict::kRegressed : Verdict::kImproved;
   }
   if (interval.low >= 1 / most && interval.high <= most) return Verdict::kSame;

@@ -4,17 +4,18 @@
 ///
 ///   1. the ratio of the estimates (mean of the fastest quarter) lies beyond the threshold,
 ///   2. its bootstrap interval excludes 1,
-///   3. the U-test, adjusted for the number of rows judged together, is below alpha.
+///   3. the test, adjusted for the number of rows judged together, is below alpha: the U-test, or
+///      where values come in rounds the randomization test of the estimates.
 ///
 /// It is the same when the interval lies inside the threshold, and unclear otherwise. A p-value
 /// alone is no gate: what disturbs a machine lasts longer than a repetition, so that repetitions
-/// are not independent, and a U-test alone fires too often. README.md has the simulation behind the
-/// default numbers.
+/// are not independent, and a U-test alone fires too often. README.md has the simulation behind
+/// the default numbers.
 ///
 ///     0.98        1        1.02                       interval of new / base
 ///       |  same [--+--]      |
 ///       |  unclear    [------|---]
-///       |                    |   regressed [----+----]     if the U-test agrees
+///       |                    |   regressed [----+----]     if the test agrees
 #pragma once
 
 #include <cstddef>
@@ -72,8 +73,8 @@ struct Evidence {
   std::optional<double> ratio;  ///< candidate / base; none where base is 0 and candidate is not
   // For times and rates with kLeastRepetitions on both sides:
   std::optional<Interval> interval;  ///< of the ratio
-  std::optional<double> p;           ///< of the U-test alone
-  bool candidate_ranks_higher = false;
+  std::optional<double> p;           ///< of the test alone
+  bool candidate_is_higher = false;
 };
 
 Evidence Weigh(const Samples& samples, const Rule& rule);

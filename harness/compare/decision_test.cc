@@ -17,7 +17,7 @@ struct Case {
   double ratio;
   Interval interval;
   double adjusted_p;
-  bool ranks_higher;
+  bool is_higher;
   Verdict time;
   Verdict rate;
 };
@@ -83,7 +83,7 @@ TEST(Decide, NeedsThresholdIntervalAndTest) {
     evidence.ratio = c.ratio;
     evidence.interval = c.interval;
     evidence.p = c.adjusted_p;
-    evidence.candidate_ranks_higher = c.ranks_higher;
+    evidence.candidate_is_higher = c.is_higher;
     EXPECT_EQ(Decide(evidence, kTime, c.adjusted_p), c.time) << c.name;
     EXPECT_EQ(Decide(evidence, kRate, c.adjusted_p), c.rate) << c.name;
   }
@@ -138,11 +138,11 @@ TEST(Weigh, FindsAClearDifference) {
   const Evidence evidence = Weigh(samples, kTime);
   EXPECT_EQ(evidence.base, 101);  // mean of the lowest three
   EXPECT_EQ(evidence.candidate, 111);
-  EXPECT_TRUE(evidence.candidate_ranks_higher);
+  EXPECT_TRUE(evidence.candidate_is_higher);
   EXPECT_EQ(Decide(evidence, kTime, *evidence.p), Verdict::kRegressed);
   std::swap(samples.base, samples.candidate);
   const Evidence back = Weigh(samples, kTime);
-  EXPECT_FALSE(back.candidate_ranks_higher);
+  EXPECT_FALSE(back.candidate_is_higher);
   EXPECT_EQ(Decide(back, kTime, *back.p), Verdict::kImproved);
 }
 

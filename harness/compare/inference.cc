@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <random>
 
@@ -30,11 +31,18 @@ class ResampledSide {
   }
 
   [[nodiscard]] std::size_t size() const { return sorted_.size(); }
-  void Clear() { std::fill(drawn_.begin(), drawn_.end(), 0U); }
-  void Draw(std::size_t index) { ++drawn_[rank_[index]]; }
+  void Clear() {
+    std::fill(drawn_.begin(), drawn_.end(), 0U);
+    total_ = 0;
+  }
+  void Draw(std::size_t index) {
+    ++drawn_[rank_[index]];
+    ++total_;
+  }
 
+  /// Of what was drawn, at least one value.
   [[nodiscard]] double Estimated(Estimator estimator) const {
-    const std::size_t n = sorted_.size();
+    const std::size_t n = total_;
     const std::size_t quarter = QuarterOf(n);
     switch (estimator) {
       case Estimator::kFastestQuarter:
@@ -67,6 +75,7 @@ class ResampledSide {
   std::vector<double> sorted_;
   std::vector<std::size_t> rank_;  ///< place of each value in sorted_
   std::vector<unsigned> drawn_;
+  std::size_t total_ = 0;  ///< of drawn_
 };
 
 /// A whole number below `end`; the same sequence with every standard library.
@@ -148,6 +157,48 @@ double ApproximateP(const std::vector<double>& values, double u, double n, doubl
   const double z = std::max(0.0, std::abs(u - n * m / 2) - 0.5) / std::sqrt(variance);
   return std::erfc(z / std::sqrt(2.0));
 }
+
+/// Sums up which ways to swap pairs make a difference as large as the one there is.
+class Swaps {
+ public:
+  explicit Swaps(std::size_t rounds) : rounds_(rounds) {}
+
+  /// @param differs_as_much  whether the sides do, with the rounds swapped for which it is told so:
+  ///                         bool(const std::vector<bool>&).
+  template <class DiffersAsMuch>
+  double P(DiffersAsMuch&& differs_as_much) {
+    constexpr std::size_t kMost = 9'999;
+    constexpr std::size_t kEnough = 100;
+    std::vector<bool> swapped(rounds_);
+    std::size_t as_much = 0;
+    if (rounds_ <= kSwapAllUpTo) {
+      const std::size_t ways = std::size_t{1} << rounds_;
+      for (std::size_t way = 0; way < ways; ++way) {
+        for (std::size_t i = 0; i < rounds_; ++i) swapped[i] = (way >> i & 1) != 0;
+        if (differs_as_much(swapped)) ++as_much;
+      }
+      return static_cast<double>(as_much) / static_cast<double>(ways);
+    }
+    std::mt19937_64 random(kSeed);
+    for (std::size_t tried = 1; tried <= kMost; ++tried) {
+      std::uint64_t bits = 0;
+      for (std::size_t i = 0; i < rounds_; ++i, bits >>= 1) {
+        if (i % 64 == 0) bits = random();
+        swapped[i] = (bits & 1) != 0;
+      }
+      if (differs_as_much(swapped) && ++as_much == kEnough) {
+        return static_cast<double>(kEnough) / static_cast<double>(tried);
+      }
+    }
+    return static_cast<double>(as_much + 1) / static_cast<double>(kMost + 1);
+  }
+
+ private:
+  std::size_t rounds_;
+};
+
+/// Sums of the same numbers in another order may differ in their last bits.
+bool AsLarge(double here, double there) { return here >= there * (1 - 1e-9); }
 
 }  // namespace
 
@@ -234,6 +285,47 @@ UTest MannWhitney(std::span<const double> a, std::span<const double> b) {
     test.p = ExactP(ranks, b.size(), sum_of(a.size(), values.size()));
   }
   return test;
+}
+
+double RandomizationP(std::span<const double> a, std::span<const double> b,
+                      const SideDifference& difference) {
+  PA_EXPECT(!a.empty() && a.size() == b.size(), a.size(), b.size());
+  const double observed = difference(a, b);
+  std::vector<double> here(a.size());
+  std::vector<double> there(a.size());
+  return Swaps(a.size()).P([&](const std::vector<bool>& swapped) {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      here[i] = swapped[i] ? b[i] : a[i];
+      there[i] = swapped[i] ? a[i] : b[i];
+    }
+    return AsLarge(difference(here, there), observed);
+  });
+}
+
+double RandomizationP(std::span<const double> base, std::span<const double> candidate,
+                      Estimator estimator) {
+  PA_EXPECT(!base.empty() && base.size() == candidate.size(), base.size(), candidate.size());
+  std::vector<double> pool(base.begin(), base.end());
+  pool.insert(pool.end(), candidate.begin(), candidate.end());
+  ResampledSide below(pool);
+  ResampledSide above(pool);
+  const std::size_t n = base.size();
+  // Sorted once: to look at the fastest quarter takes few steps then.
+  const auto difference = [&](const std::vector<bool>& swapped) {
+    below.Clear();
+    above.Clear();
+    for (std::size_t i = 0; i < n; ++i) {
+      below.Draw(swapped[i] ? n + i : i);
+      above.Draw(swapped[i] ? i : n + i);
+    }
+    const double denominator = below.Estimated(estimator);
+    const double numerator = above.Estimated(estimator);
+    return denominator > 0 && numerator > 0 ? std::abs(std::log(numerator / denominator)) : 0;
+  };
+  const double observed = difference(std::vector<bool>(n));
+  if (observed == 0) return 1;
+  return Swaps(n).P(
+      [&](const std::vector<bool>& swapped) { return AsLarge(difference(swapped), observed); });
 }
 
 std::vector<double> HolmAdjusted(std::span<const double> p) {

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "harness/report/statistics.h"
@@ -163,6 +165,65 @@ TEST(MannWhitney, CorrectsTheVarianceForTies) {
   EXPECT_NEAR(MannWhitney(a, b).p, std::erfc(z / std::sqrt(2.0)), 1e-12);
 }
 
+double Mean(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+double DistanceOfMeans(std::span<const double> a, std::span<const double> b) {
+  return std::abs(Mean(a) - Mean(b));
+}
+
+// Darwin's maize, heights in eighths of an inch. Fisher (The Design of Experiments, 1935, section
+// 21): of the 32,768 ways 863 have a sum as large as the observed 314, so both tails have 1,726.
+const Values kCrossed{188, 96, 168, 176, 153, 172, 177, 163, 146, 173, 186, 168, 177, 184, 96};
+const Values kSelfed{139, 163, 160, 160, 147, 149, 149, 122, 132, 144, 130, 144, 102, 124, 144};
+
+TEST(RandomizationP, AgreesWithFisher) {
+  // The first three pairs outside, as there are more than are tried one by one: each of their eight
+  // ways shifts the sum, and the rest is what is counted.
+  static_assert(kSwapAllUpTo == 12);
+  double ways = 0;
+  const std::span<const double> crossed(kCrossed);
+  const std::span<const double> selfed(kSelfed);
+  for (unsigned way = 0; way < 8; ++way) {
+    double fixed = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      fixed += (way >> i & 1) != 0 ? selfed[i] - crossed[i] : crossed[i] - selfed[i];
+    }
+    bool first = true;  // the call that says what is observed
+    ways += 4096 * RandomizationP(crossed.subspan(3), selfed.subspan(3), [&](auto a, auto b) {
+              if (std::exchange(first, false)) return 314.0;
+              double sum = fixed;
+              for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] - b[i];
+              return std::abs(sum);
+            });
+  }
+  EXPECT_EQ(ways, 1726);
+}
+
+TEST(RandomizationP, SamplesTheWaysOfManyRounds) {
+  const double p = RandomizationP(kCrossed, kSelfed, DistanceOfMeans);
+  // 100 ways are enough, so p is known to a tenth.
+  EXPECT_NEAR(p, 1726 / 32768.0, 3 * 0.1 * 1726 / 32768.0);
+  Values a(40, 1.0);
+  Values b(40, 1.1);
+  EXPECT_EQ(RandomizationP(a, b, DistanceOfMeans), 1 / 10000.0);
+}
+
+TEST(RandomizationP, OfEstimatesIsThatOfTheirRatio) {
+  const Values base{10, 12, 11, 19, 10.5, 30, 11.5, 13};
+  const Values candidate{11, 12.5, 12, 11.2, 28, 12.2, 14, 29};
+  for (const Estimator estimator : {Estimator::kFastestQuarter, Estimator::kHighestQuarter,
+                                    Estimator::kMedian, Estimator::kHighest}) {
+    const double expected = RandomizationP(base, candidate, [&](auto a, auto b) {
+      return std::abs(std::log(Estimate(estimator, a) / Estimate(estimator, b)));
+    });
+    EXPECT_EQ(RandomizationP(base, candidate, estimator), expected);
+    EXPECT_EQ(RandomizationP(candidate, base, estimator), expected);
+  }
+  EXPECT_EQ(RandomizationP(base, base, Estimator::kMedian), 1);
+  EXPECT_EQ(RandomizationP(Values(9, 0.0), Values(9, 1.0), Estimator::kMedian), 1);
+}
+
 TEST(MannWhitney, EqualValuesSayNothing) {
   EXPECT_EQ(MannWhitney(Values(5, 1.0), Values(7, 1.0)).p, 1);
   EXPECT_EQ(MannWhitney(Values(50, 1.0), Values(70, 1.0)).p, 1);
@@ -309,6 +370,7 @@ TEST(GeometricMean, IsTheRootOfTheProduct) {
 }
 
 TEST(InferenceDeathTest, BadValuesBreakTheContract) {
+  EXPECT_DEATH(RandomizationP(Values{1}, Values{1, 2}, Estimator::kMedian), "contract broken");
   EXPECT_DEATH(MannWhitney({}, Values{1}), "contract broken: !a.empty");
   EXPECT_DEATH(GeometricMean(Values{1, 0}), "contract broken: value > 0");
   EXPECT_DEATH(BootstrapRatios(Estimator::kMedian, Values{1, 2}, Values{1}, Pairing::kRounds),

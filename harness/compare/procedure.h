@@ -1,6 +1,6 @@
 /// procedure.h: when `ab` looks at its data, and when it stops. Standard library only.
 ///
-/// Rounds are looked at after 10, 20 and 40 of them (a smaller limit cuts the list). Looking
+/// Rounds are looked at after 10, 20, 40 and 80 of them (a smaller limit cuts the list). Looking
 /// several times gives chance several opportunities, so each look gets its share of alpha
 /// (Bonferroni). A regression in times that a look finds must show again in new rounds alone: as
 /// many as there were, at most 20. If it does not, the rounds stay, and the next look judges all of
@@ -24,7 +24,7 @@
 
 namespace pagealloc::bench {
 
-inline constexpr std::size_t kMostRounds = 40;
+inline constexpr std::size_t kMostRounds = 80;
 
 /// Numbers of rounds after which to look: 10, doubled up to `most`, which is the last.
 std::vector<std::size_t> LooksUpTo(std::size_t most);
