@@ -52,7 +52,7 @@ class CachesRun {
     while (!in_.empty()) {
       run_.Next();
       const unsigned code = in_.Byte();
-      const unsigned which = code / 8 % caches_.size();
+      const unsigned which = code / 8 % static_cast<unsigned>(caches_.size());
       switch (code % 8) {
         case 0:
           Take(which, std::nullopt);
