@@ -1,6 +1,8 @@
 #include "fuzz/decode_ops.h"
 
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 
 namespace pagealloc::fuzz {
 namespace {
@@ -110,6 +112,64 @@ FuzzProgram DecodeOps(std::span<const std::uint8_t> bytes) {
     if ((off >> static_cast<unsigned>(op.kind) & 1U) == 0) program.ops.push_back(op);
   }
   return program;
+}
+
+std::vector<std::uint8_t> EncodeOps(const FuzzProgram& program) {
+  const auto byte = [](std::size_t n) { return static_cast<std::uint8_t>(n & 255U); };
+  const unsigned check = program.check_every == 1    ? 0
+                         : program.check_every == 4  ? 1
+                         : program.check_every == 16 ? 2
+                                                     : 3;
+  std::vector<std::uint8_t> bytes{
+      program.heap_start, 0, 0,
+      byte(check | unsigned{program.tiny_pair} << 2U | unsigned{program.shipped} << 4U |
+           (program.first_growth == 1 ? 0U : 128U))};
+  for (const FuzzOp& op : program.ops) {
+    const auto kind =
+        static_cast<unsigned>(std::find(kKindOf.begin(), kKindOf.end(), op.kind) - kKindOf.begin());
+    const auto add = [&](unsigned argument, std::initializer_list<std::size_t> rest) {
+      bytes.push_back(byte(kind | std::min(argument, 15U) << 4U));
+      if (argument >= 15) bytes.push_back(byte(argument - 15));
+      for (const std::size_t more : rest) bytes.push_back(byte(more));
+    };
+    const std::size_t high = op.place / 256U;
+    switch (op.kind) {
+      case kAllocate:
+      case kFind:
+        add(op.size, {});
+        break;
+      case kFree:
+      case kTakeCache:
+      case kFlushCache:
+      case kFreeMany:
+        add(op.index, {});
+        break;
+      case kGrow:
+        bytes.push_back(byte(kind | unsigned{op.size} << 4U));
+        bytes.push_back(op.index);
+        break;
+      case kFreePart:
+        add(op.index, {op.place, high});
+        break;
+      case kAllocateRange:
+      case kFreeRange:
+        add(op.size, {op.place, high});
+        break;
+      case kCacheAllocate: {
+        const unsigned size = std::min<unsigned>(op.size, 3);
+        bytes.push_back(byte(kind | unsigned{op.index} << 4U | size << 6U));
+        if (size == 3) bytes.push_back(op.size);
+        break;
+      }
+      case kAllocateMany:
+        add(op.size, {op.index});
+        break;
+      case kReturnBlock:
+        add(op.index, {op.size, op.place, high});
+        break;
+    }
+  }
+  return bytes;
 }
 
 SizeRule SizeOf(std::uint8_t code) { return kSizes[code % kSizes.size()]; }

@@ -88,6 +88,8 @@ struct FuzzProgram {
 inline constexpr std::size_t kMaxFuzzOps = 2000;
 
 [[nodiscard]] FuzzProgram DecodeOps(std::span<const std::uint8_t> bytes);
+/// The inverse: bytes that are this program. Its values must be such as DecodeOps() gives.
+[[nodiscard]] std::vector<std::uint8_t> EncodeOps(const FuzzProgram& program);
 
 /// A size is a base, known only when the operation runs, and a few pages more or less.
 enum class SizeBase : std::uint8_t {

@@ -6,6 +6,8 @@
 #include <set>
 #include <vector>
 
+#include "fuzz/random_program.h"
+
 namespace pagealloc::fuzz {
 namespace {
 
@@ -76,6 +78,13 @@ TEST(DecodeOps, AnArgumentOfFifteenContinuesInTheNextByte) {
   ASSERT_EQ(program.ops.size(), 2U);
   EXPECT_EQ(program.ops[0], (FuzzOp{FuzzOpKind::kAllocate, 14, 0, 0}));
   EXPECT_EQ(program.ops[1], (FuzzOp{FuzzOpKind::kAllocate, 18, 0, 0}));
+}
+
+TEST(EncodeOps, GivesTheSameProgramAgain) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const FuzzProgram program = DecodeOps(RandomInput(seed, 200));
+    EXPECT_EQ(DecodeOps(EncodeOps(program)), program) << seed;
+  }
 }
 
 TEST(DecodeOps, LongInputsAreCut) {
