@@ -57,10 +57,11 @@ inline constexpr bool kHostIsAmd64 = false;
 using HostLayout = std::conditional_t<sizeof(void*) == 4, Linux386,
                                       std::conditional_t<kHostIsAmd64, LinuxAmd64, LinuxArm64>>;
 
-template <Layout L = HostLayout>
+/// @tparam M  what threads wait for: Mutex, or a test's own (mutex.h)
+template <Layout L = HostLayout, class M = Mutex>
 class Heap final : private ForkParticipant {
   using G = Geometry<L>;
-  using HoldAll = HeapCaches::HoldAll<CountingMutex>;
+  using HoldAll = typename BasicHeapCaches<M>::template HoldAll<CountingLock<M>>;
 
  public:
   Heap() = default;
@@ -78,7 +79,7 @@ class Heap final : private ForkParticipant {
       const long processors = ::sysconf(_SC_NPROCESSORS_CONF);
       caches = processors < 1 ? 1 : static_cast<unsigned>(processors);
     }
-    caches = std::min(caches, HeapCaches::kMaxCaches);
+    caches = std::min(caches, BasicHeapCaches<M>::kMaxCaches);
     if (const OsStatus status = caches_.Init(os, caches); !status.ok()) return status;
     limit_ = PageCount{options.max_bytes.raw >> kPageBits};
     HeapStart start;
@@ -273,7 +274,7 @@ class Heap final : private ForkParticipant {
       // Pages that another thread is giving back would be held for ever in the child.
       if (pages_.stats().held == PageCount{0}) return;
       UnlockAfterFork();
-      ::sched_yield();
+      M::Yield();
     }
   }
   void UnlockAfterFork() override {
@@ -337,7 +338,7 @@ class Heap final : private ForkParticipant {
         const HeapAllocation got = allocate();
         if (!got.no_room() || pages_.stats().held == PageCount{0}) return got;
       }
-      ::sched_yield();
+      M::Yield();
     }
   }
 
@@ -406,9 +407,9 @@ class Heap final : private ForkParticipant {
   OsMemory* os_ = nullptr;
   PageAllocator<L> pages_;
   HeapGrowth<L> growth_;
-  HeapCaches caches_;
-  HeapHugePages<L> huge_;
-  CountingMutex lock_;
+  BasicHeapCaches<M> caches_;
+  HeapHugePages<L, M> huge_;
+  CountingLock<M> lock_;
   PageCount limit_;
   PageCount padding_;
   std::uint64_t growths_ = 0;

@@ -40,16 +40,18 @@ struct CacheCounts {
   std::uint64_t refills = 0;  ///< requests that took the heap's lock
 };
 
-class HeapCaches {
+/// @tparam M  the caches' own locks
+template <class M>
+class BasicHeapCaches {
  public:
   /// Requests of this size and above do not use caches (Go: pageCachePages / 4).
   static constexpr PageCount kTooLarge{16};
   static constexpr unsigned kMaxCaches = 4096;
 
-  HeapCaches() = default;
-  HeapCaches(const HeapCaches&) = delete;
-  HeapCaches& operator=(const HeapCaches&) = delete;
-  ~HeapCaches() {
+  BasicHeapCaches() = default;
+  BasicHeapCaches(const BasicHeapCaches&) = delete;
+  BasicHeapCaches& operator=(const BasicHeapCaches&) = delete;
+  ~BasicHeapCaches() {
     if (slots_ == nullptr) return;
     for (unsigned i = 0; i < count_; ++i) slots_[i].~Slot();
     // Nothing can be done about a refusal here; the address space stays reserved.
@@ -104,7 +106,7 @@ class HeapCaches {
   template <class Lock>
   class [[nodiscard]] HoldAll {
    public:
-    HoldAll(HeapCaches& caches, Lock& heap_lock) : caches_(caches), heap_lock_(heap_lock) {
+    HoldAll(BasicHeapCaches& caches, Lock& heap_lock) : caches_(caches), heap_lock_(heap_lock) {
       caches_.LockAll();
       heap_lock_.lock();
     }
@@ -116,7 +118,7 @@ class HeapCaches {
     }
 
    private:
-    HeapCaches& caches_;
+    BasicHeapCaches& caches_;
     Lock& heap_lock_;
   };
 
@@ -151,7 +153,7 @@ class HeapCaches {
  private:
   /// Two cache lines, so that neighbours do not disturb each other.
   struct alignas(128) Slot {
-    Mutex lock;
+    M lock;
     PageCache cache;
     std::uint64_t hits = 0;
     std::uint64_t refills = 0;
@@ -163,5 +165,6 @@ class HeapCaches {
   Slot* slots_ = nullptr;
   unsigned count_ = 0;
 };
+using HeapCaches = BasicHeapCaches<Mutex>;
 
 }  // namespace pagealloc

@@ -50,7 +50,7 @@ struct HugePageCounts {
   friend constexpr bool operator==(const HugePageCounts&, const HugePageCounts&) = default;
 };
 
-template <Layout L>
+template <Layout L, class M = Mutex>
 class HeapHugePages {
   using G = Geometry<L>;
 
@@ -156,7 +156,7 @@ class HeapHugePages {
   OsMemory* os_ = nullptr;
   HugePageUse use_ = HugePageUse::kSystem;
   ReservedArray<std::uint64_t> wanted_;  // a bit a chunk: huge pages were last asked for
-  Mutex mutex_;
+  M mutex_;
   std::atomic<std::uint64_t> hints_for_{0};
   std::atomic<std::uint64_t> hints_against_{0};
   std::atomic<std::uint64_t> collapses_{0};
