@@ -55,11 +55,7 @@ Fibers::End Fibers::Run(std::vector<std::function<void()>> bodies) {
     Fiber& fiber = fibers_[i];
     fiber.body = std::move(bodies[i]);
     fiber.stack = std::make_unique_for_overwrite<std::byte[]>(kStackBytes);  // NOLINT(*-c-arrays)
-    PA_EXPECT(::getcontext(&fiber.context) == 0);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
-    fiber.context.uc_stack.ss_size = kStackBytes;
-    fiber.context.uc_link = nullptr;
-    ::makecontext(&fiber.context, Enter, 0);
+    MakeContext(fiber);
     if (__tsan_create_fiber != nullptr) fiber.sanitizer_fiber = __tsan_create_fiber(0);
   }
   End end = End::kNoProgress;
@@ -99,6 +95,14 @@ void Fibers::Wait(const bool* blocked) {
 std::size_t Fibers::Current() {
   PA_EXPECT(g_running != nullptr);
   return g_running->current_;
+}
+
+void Fibers::MakeContext(Fiber& fiber) {
+  PA_EXPECT(::getcontext(&fiber.context) == 0);
+  fiber.context.uc_stack.ss_sp = fiber.stack.get();
+  fiber.context.uc_stack.ss_size = kStackBytes;
+  fiber.context.uc_link = nullptr;
+  ::makecontext(&fiber.context, Enter, 0);
 }
 
 void Fibers::SwitchTo(Fiber& fiber) {

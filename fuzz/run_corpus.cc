@@ -3,8 +3,8 @@
 ///   NAME_replay FILE|FOLDER...
 ///   NAME_replay --minimize FILE OUT
 ///
-/// The second makes an input that fails smaller (minimize_input.h): OUT is what is left of it. Each try
-/// runs in a process of its own, which may end as it likes.
+/// The second makes an input that fails smaller (minimize_input.h): OUT is what is left of it. Each
+/// try runs in a process of its own, which may end as it likes.
 ///
 /// A folder stands for the files in it that have no extension, sorted by name: an input has none,
 /// its trace and explanation have. Prints how many inputs and operations ran, and how long that
