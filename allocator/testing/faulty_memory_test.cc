@@ -112,7 +112,8 @@ TEST_F(FaultyMemoryDeathTest, MisuseBreaksTheContract) {
   ASSERT_TRUE(os_.Commit(block, kPage).ok());
   EXPECT_DEATH(static_cast<void>(os_.Commit(block, kFour)), "contract broken: !committed_already");
   EXPECT_DEATH(static_cast<void>(os_.Commit(block + 4096, kFour)), "contract broken");
-  EXPECT_DEATH(static_cast<void>(os_.Unreserve(block, kPage)), "contract broken: size.raw > 0 && whole == size");
+  EXPECT_DEATH(static_cast<void>(os_.Unreserve(block, kPage)),
+               "contract broken: size.raw > 0 && whole == size");
   EXPECT_DEATH(os_.FailCall(0, Repeat::kOnce), "contract broken: nth >= 1");
   EXPECT_TRUE(os_.Unreserve(block, kFour).ok());
 }
