@@ -9,9 +9,6 @@
 ///   Freeing(run), Freed(pages)            around each free
 ///   Report(what)                          a finding
 ///
-/// Only the first thread gives memory back: two whose searches alternate step by step outdate each
-/// other for ever (ScavengeIndex::EndSearch), which no machine does and a schedule can.
-///
 ///   byte 0  threads, caches     byte 1  the heap's limit, huge pages
 #pragma once
 
@@ -125,7 +122,6 @@ class FrontendThread {
       case 12:
         return heap_.FlushCaches();
       case 13: {
-        if (number_ != 0) return;
         const ScavengeResult got =
             op.a == 15 ? heap_.ReleaseAll() : heap_.ReleaseMemory(BytesOf(PageCount{op.b + 1U}));
         return Expect(got.status.ok(), "a release is refused");
@@ -137,7 +133,6 @@ class FrontendThread {
       }
       default:
         if (op.a < 8) return heap_.NextScavengeGeneration();
-        if (number_ != 0) return;
         static_cast<void>(heap_.Scavenge(BytesOf(PageCount{op.b + 1U}), ScavengeMode::kBackground,
                                          [] { return false; }));
         return;

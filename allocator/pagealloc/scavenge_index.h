@@ -57,7 +57,7 @@ struct ScavengeSearch {
   unsigned page = 0;             ///< highest page to look at, in `chunk`
   bool found = false;            ///< `chunk` may have pages to release
   std::uint32_t generation = 0;  ///< when the search began
-  std::uint64_t ticket = 0;      ///< a later search of this mode has a higher one
+  std::uint64_t ticket = 0;      ///< the cursor was raised so often before it began
   std::uint64_t examined = 0;    ///< chunks that Scan() looked at
 };
 
@@ -198,8 +198,9 @@ class ScavengeIndex {
   [[nodiscard]] std::optional<ScavengeSearch> StartSearch(ScavengeMode mode,
                                                           const AddressRanges& heap) {
     Cursor& cursor = CursorOf(mode);
-    if (mode == ScavengeMode::kForced) {
+    if (mode == ScavengeMode::kForced && recently_freed_end_ != PageOffset{0}) {
       cursor.end = std::max(cursor.end, recently_freed_end_);
+      ++cursor.ticket;
       recently_freed_end_ = PageOffset{0};
     }
     if (cursor.end == PageOffset{0}) return std::nullopt;
@@ -212,7 +213,7 @@ class ScavengeIndex {
     search.chunk = G::ChunkOf(last);
     search.page = G::PageInChunk(last);
     search.generation = generation_;
-    search.ticket = ++cursor.ticket;
+    search.ticket = cursor.ticket;
     return search;
   }
 
@@ -234,15 +235,18 @@ class ScavengeIndex {
   }
 
   /// Ends a search: the cursor goes down to the chunk found if pages were `taken` there, below it
-  /// if not, below all that was scanned if there was none.
+  /// if not, below all that was scanned if there was none; or stays where another search has
+  /// brought it, if that is lower. It stays, too, if something was freed since the search began, or
+  /// a generation ended: that may lie where the search has been already. So searches that find
+  /// nothing come to an end, however many there are at once.
   void EndSearch(const ScavengeSearch& search, bool taken, const AddressRanges& heap) {
     Cursor& cursor = CursorOf(search.mode);
-    if (search.ticket != cursor.ticket) return;  // another search began later, and goes further
-    if (search.found && taken) {
-      cursor.end = G::ChunkBegin(search.chunk) + PageCount{search.page + 1};
-    } else {
-      cursor.end = HeapEndBelow(G::ChunkBegin(search.found ? search.chunk : search.lowest), heap);
-    }
+    if (search.ticket != cursor.ticket) return;
+    const PageOffset end =
+        search.found && taken
+            ? G::ChunkBegin(search.chunk) + PageCount{search.page + 1}
+            : HeapEndBelow(G::ChunkBegin(search.found ? search.chunk : search.lowest), heap);
+    cursor.end = std::min(cursor.end, end);
   }
 
   /// The word of a chunk of the heap, taken apart.
@@ -265,7 +269,7 @@ class ScavengeIndex {
 
   struct Cursor {
     PageOffset end;            // one past the highest page to look at
-    std::uint64_t ticket = 0;  // of the search that began last
+    std::uint64_t ticket = 0;  // how often it was raised
   };
   // Other tables of chunks are page aligned, too. Were the word of a chunk as far into its memory
   // page as what an operation writes beside it, loads of the one would wait for stores to the

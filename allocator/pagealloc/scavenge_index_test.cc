@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -237,6 +238,33 @@ TYPED_TEST(ScavengeIndexTest, SearchThatWasOvertakenLeavesTheCursorAlone) {
   this->index_.EndSearch(*second, true, this->heap_);
   this->index_.EndSearch(*first, false, this->heap_);
   EXPECT_EQ(this->Next(kForced), std::pair(std::uint64_t{2}, 9u));
+}
+
+// Searches that alternate and find nothing get below everything; they do not put each other off.
+TYPED_TEST(ScavengeIndexTest, SearchesAtOnceComeToAnEnd) {
+  for (const ScavengeMode mode : {kForced, kBackground}) {
+    for (std::uint64_t c = 0; c < this->kChunks; c += 2) this->Free(c, 0, 40 % this->kPages);
+    this->index_.NextGeneration();
+    this->index_.NextGeneration();
+    std::array<std::optional<ScavengeSearch>, 2> searches;
+    for (auto& search : searches) search = this->index_.StartSearch(mode, this->heap_);
+    std::uint64_t ended = 0;
+    while (searches[0] || searches[1]) {
+      ASSERT_LT(ended, 4 * this->kChunks) << "nobody gets on";
+      for (auto& search : searches) {
+        if (!search) continue;
+        this->index_.Scan(*search);
+        if (search->found) this->index_.NothingToRelease(search->chunk);
+        this->index_.EndSearch(*search, false, this->heap_);
+        ++ended;
+        search = this->index_.StartSearch(mode, this->heap_);
+      }
+    }
+    EXPECT_EQ(this->Next(mode), std::nullopt);
+    for (std::uint64_t c = 0; c < this->kChunks; c += 2) {
+      this->index_.Allocated(this->Chunk(c), static_cast<unsigned>(40 % this->kPages));
+    }
+  }
 }
 
 TYPED_TEST(ScavengeIndexTest, GenerationThatBeginsDuringASearchRaisesTheCursorAllTheSame) {
