@@ -91,7 +91,7 @@ class RangesRun {
 
   void Ask(unsigned first, unsigned count) {
     const PageOffset page = PageOf(first);
-    const std::uint64_t inside = first * 2U % kChunkPages;  // a page of the chunk
+    const std::uint64_t inside = std::uint64_t{first} * 2 % kChunkPages;  // a page of the chunk
     const Range range{page, PageOf(first + count)};
     run_.Expect("Contains", ranges_.Contains(page), model_[first], {first});
     run_.Expect("Contains, a page inside", ranges_.Contains(page + PageCount{inside}),

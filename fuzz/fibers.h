@@ -48,7 +48,7 @@ class Fibers {
   [[nodiscard]] static std::size_t Current();
 
  private:
-  static constexpr std::size_t kStackBytes = 128 * 1024;
+  static constexpr std::size_t kStackBytes = std::size_t{128} * 1024;
 
   struct Fiber {
     std::function<void()> body;

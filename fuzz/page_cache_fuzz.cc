@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "fuzz/decode_ops.h"
 #include "fuzz/narrow.h"
@@ -93,7 +94,7 @@ class CachesRun {
     constexpr std::uint64_t kEven = 0x5555'5555'5555'5555;
     for (unsigned block = 0; block < kBlocks; ++block) {
       const std::uint64_t used = std::rotl(pattern, static_cast<int>(block * 5));
-      PageCache cache = heap_.TakePageCache(kFirst + PageCount{block * 64});
+      PageCache cache = heap_.TakePageCache(kFirst + PageCount{std::uint64_t{block} * 64});
       cache.pages = ~(used & ~kEven);
       cache.scavenged = ~used;
       heap_.Flush(cache);
@@ -136,7 +137,7 @@ class CachesRun {
       if (page.cache != static_cast<int>(which)) continue;
       pages |= std::uint64_t{1} << i;
       if (page.scavenged) scavenged |= std::uint64_t{1} << i;
-      base = kFirst.raw + block * 64;
+      base = kFirst.raw + std::uint64_t{block} * 64;
     }
     const PageCache& cache = caches_[which];
     run_.Expect("PageCache, pages", cache.pages, pages, {which});
@@ -232,8 +233,8 @@ class CachesRun {
       run_.Expect("a word, scavenged", chunk.scavenged.word(block), scavenged, {block});
     }
     CompareStats();
-    const std::string broken = testing::CheckInvariants(heap_, caches_);
-    run_.Expect("CheckInvariants", broken.empty(), 1, {}, [&] { return broken; });
+    std::string broken = testing::CheckInvariants(heap_, caches_);
+    run_.Expect("CheckInvariants", broken.empty(), 1, {}, [&] { return std::move(broken); });
   }
 
   NarrowRun& run_;
