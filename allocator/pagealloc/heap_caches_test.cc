@@ -145,7 +145,7 @@ TEST(HeapCaches, FlushAllReturnsEveryPageAndScavengedStaysScavenged) {
     runs.push_back(*c.Allocate(5, processor));
   }
   {
-    const HeapCaches::HoldAll hold(c.caches, c.lock);
+    const HeapCaches::HoldAll<decltype(c.lock)> hold(c.caches, c.lock);
     c.caches.FlushAll(*c.pages);
     EXPECT_EQ(c.caches.counts().cached, PageCount{0});
   }
