@@ -39,7 +39,7 @@ for program in "$build"/bin/*_fuzz; do
     rm -f "$OUT/${name}_seed_corpus.zip"
     (cd / && python3 -m zipfile -c "$OUT/${name}_seed_corpus.zip" "${seeds[@]}")
   fi
-  if [[ -f $repo/fuzz/$target.dict ]]; then
-    cp "$repo/fuzz/$target.dict" "$OUT/$name.dict"
+  if [[ -f $repo/fuzz/dictionaries/$target.dict ]]; then
+    cp "$repo/fuzz/dictionaries/$target.dict" "$OUT/$name.dict"
   fi
 done
