@@ -19,8 +19,6 @@
 namespace pagealloc::fuzz {
 namespace {
 
-std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
-
 class RangesRun {
   static constexpr unsigned kChunks = 256;
   static constexpr std::uint64_t kChunkPages = 512;
@@ -142,8 +140,6 @@ class RangesRun {
 
 }  // namespace
 
-std::uint64_t CheckedOperations() { return g_operations; }
-
 }  // namespace pagealloc::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -151,6 +147,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::span<const std::uint8_t> input(bytes, std::min<std::size_t>(size, 512));
   NarrowRun run("addr_ranges", input);
   RangesRun(run, input).Go();
-  g_operations += run.operations();
   return 0;
 }

@@ -23,8 +23,6 @@ namespace {
 
 using Input = std::span<const std::uint8_t>;
 
-std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
-
 template <unsigned kPages>
 class BitsRun {
  public:
@@ -38,7 +36,6 @@ class BitsRun {
       if (run_.operations() % 16 == 0) AskWords();
     }
     AskEverything();
-    g_operations += run_.operations();
   }
 
  private:
@@ -249,8 +246,6 @@ class BitsRun {
 };
 
 }  // namespace
-
-std::uint64_t CheckedOperations() { return g_operations; }
 
 }  // namespace pagealloc::fuzz
 

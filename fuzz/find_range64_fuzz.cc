@@ -14,8 +14,6 @@
 namespace pagealloc::fuzz {
 namespace {
 
-std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
-
 /// A one wherever `count` ones begin.
 std::uint64_t NaiveStarts(std::uint64_t bits, std::uint64_t count) {
   std::uint64_t starts = 0;
@@ -38,8 +36,6 @@ unsigned NaiveLowest(std::uint64_t bits, std::uint64_t count) {
 
 }  // namespace
 
-std::uint64_t CheckedOperations() { return g_operations; }
-
 }  // namespace pagealloc::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -59,6 +55,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     run.Expect("LowestRun64", pagealloc::LowestRun64(word, count), NaiveLowest(word, count),
                {word, count});
   }
-  g_operations += run.operations();
   return 0;
 }

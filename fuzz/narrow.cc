@@ -2,7 +2,18 @@
 
 #include <bit>
 
+#include "fuzz/target.h"
+
 namespace pagealloc::fuzz {
+namespace {
+
+std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
+
+}  // namespace
+
+std::uint64_t CheckedOperations() { return g_operations; }
+
+NarrowRun::~NarrowRun() { g_operations += operation_; }
 
 void NarrowRun::Differs(const char* what, std::uint64_t got, std::uint64_t want,
                         std::initializer_list<std::uint64_t> arguments,

@@ -21,6 +21,11 @@ class NarrowRun {
   NarrowRun(std::string_view target, std::span<const std::uint8_t> input)
       : target_(target), input_(input) {}
 
+  /// Adds its operations to CheckedOperations().
+  ~NarrowRun();
+  NarrowRun(const NarrowRun&) = delete;
+  NarrowRun& operator=(const NarrowRun&) = delete;
+
   /// A new operation begins.
   void Next() { ++operation_; }
   [[nodiscard]] std::uint64_t operations() const { return operation_; }

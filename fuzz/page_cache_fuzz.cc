@@ -25,8 +25,6 @@
 namespace pagealloc::fuzz {
 namespace {
 
-std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
-
 using Layout = testing::TinyUneven;
 using Allocator = PageAllocator<Layout, NoCounters>;
 
@@ -248,8 +246,6 @@ class CachesRun {
 
 }  // namespace
 
-std::uint64_t CheckedOperations() { return g_operations; }
-
 }  // namespace pagealloc::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -257,6 +253,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::span<const std::uint8_t> input(bytes, std::min<std::size_t>(size, 128));
   NarrowRun run("page_cache", input);
   std::make_unique<CachesRun>(run, input)->Go();
-  g_operations += run.operations();
   return 0;
 }

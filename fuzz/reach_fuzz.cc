@@ -18,8 +18,6 @@
 namespace pagealloc::fuzz {
 namespace {
 
-std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
-
 /// Numbers at the borders of 15 bits, and small ones.
 unsigned NumberFrom(ByteReader& in) {
   const unsigned code = in.Byte();
@@ -181,8 +179,6 @@ class ReachRun {
 
 }  // namespace
 
-std::uint64_t CheckedOperations() { return g_operations; }
-
 }  // namespace pagealloc::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -190,6 +186,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::span<const std::uint8_t> input(bytes, std::min<std::size_t>(size, 256));
   NarrowRun run("reach", input);
   ReachRun(run, input).Go();
-  g_operations += run.operations();
   return 0;
 }

@@ -18,8 +18,6 @@
 namespace pagealloc::fuzz {
 namespace {
 
-std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
-
 template <unsigned kPages>
 class CandidateRun {
   using Run = typename Chunk<kPages>::Run;
@@ -126,8 +124,6 @@ class CandidateRun {
 
 }  // namespace
 
-std::uint64_t CheckedOperations() { return g_operations; }
-
 }  // namespace pagealloc::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -136,6 +132,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   NarrowRun run("scav_candidate", input);
   CandidateRun<512>(run, input).Go();
   CandidateRun<64>(run, input).Go();
-  g_operations += run.operations();
   return 0;
 }

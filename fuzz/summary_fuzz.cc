@@ -21,8 +21,6 @@
 namespace pagealloc::fuzz {
 namespace {
 
-std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
-
 /// Free runs, sorted, none empty, none touching.
 using Runs = std::vector<PageRange>;
 
@@ -151,8 +149,6 @@ void RunOn(NarrowRun& run, ByteReader& in) {
 
 }  // namespace
 
-std::uint64_t CheckedOperations() { return g_operations; }
-
 }  // namespace pagealloc::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -167,6 +163,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   fuzz::NarrowRun run("summary", input);
   fuzz::ByteReader in(input);
   kRunOn[in.Byte() % kRunOn.size()](run, in);
-  fuzz::g_operations += run.operations();
   return 0;
 }
