@@ -35,9 +35,10 @@ std::uint64_t CheckedOperations() { return g_operations; }
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace pagealloc;  // NOLINT(*-build-using-namespace): one function
   using fuzz::RunOn;
-  // All but linux-arm, which is linux-386 by another name.
-  constexpr std::array kRunOn{&RunOn<LinuxAmd64>, &RunOn<LinuxArm64>, &RunOn<AixPpc64>,
-                              &RunOn<IosArm64>,   &RunOn<Linux386>,   &RunOn<LinuxMips>,
+  // All but linux-arm, which is linux-386 by another name, and linux-arm64, which differs from
+  // linux-amd64 in the address of page 0 only.
+  constexpr std::array kRunOn{&RunOn<LinuxAmd64>, &RunOn<LinuxAmd64La57>, &RunOn<AixPpc64>,
+                              &RunOn<IosArm64>,   &RunOn<Linux386>,       &RunOn<LinuxMips>,
                               &RunOn<Wasm125>,    &RunOn<Wasm126>};
   const fuzz::Input input(bytes, size);
   const fuzz::FuzzProgram program = fuzz::DecodeOps(input);

@@ -158,7 +158,7 @@ void ExpectFound(std::string_view what, Damage damage) {
 
 TEST(ProgramRun, DamageThatNoResultShowsIsFound) {
   ExpectFound<TinyUneven>("INV-2", [](auto& allocator) {
-    ++AllocatorAccess::lane(AllocatorAccess::block_reaches(allocator), 1, 0);
+    ++AllocatorAccess::lane(*AllocatorAccess::table_reaches(allocator, 0), 1, 0);
   });
   ExpectFound<TinyUneven>("INV-4", [](auto& allocator) {
     const auto chunk = Geometry<TinyUneven>::ChunkOf(AllocatorAccess::bounds(allocator).begin);

@@ -120,7 +120,7 @@ class SearchRules {
  private:
   using Chunks = ChunkMap<typename Allocator::LayoutType>;
   static constexpr std::uint64_t kLevels = MaxLanes<Chunks::kBlockChunks>::kShape.levels;
-  static constexpr std::uint64_t kLevelsAbove = MaxLanes<Chunks::kBlocks>::kShape.levels;
+  static constexpr std::uint64_t kLevelsAbove = Chunks::kLevelsAbove;
   static constexpr std::uint64_t kWords = G::kChunkPages.raw / 64;
   /// Down or up to the first chunk that is not free as a whole, or as far as matters.
   static constexpr std::uint64_t kWordsAround =

@@ -220,7 +220,7 @@ TEST_F(CliUsage, ListsAreTablesAndJson) {
 TEST_F(CliUsage, ListLayoutsShowsTablesAndReservations) {
   const nlohmann::json layouts =
       nlohmann::json::parse(Bench({"list", "layouts", "--format", "json"}).out, nullptr, false);
-  ASSERT_THAT(layouts, SizeIs(9));
+  ASSERT_THAT(layouts, SizeIs(10));
   EXPECT_EQ(layouts[0]["name"], "linux-amd64");
   EXPECT_EQ(layouts[0]["summary_reservation_bytes"], 613'548'032);
   EXPECT_EQ(layouts[0]["levels"][0]["entries"], 16'384);

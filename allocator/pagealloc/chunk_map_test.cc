@@ -12,6 +12,7 @@ namespace pagealloc {
 namespace {
 
 using testing::FakeMemory;
+using testing::TinyDeep;    // 4 tables of 2 blocks of 16 chunks
 using testing::TinyUneven;  // 4 blocks of 8 chunks
 
 template <class L>
@@ -31,15 +32,16 @@ void ExpectBlock(std::uint64_t bytes, std::uint64_t blocks, std::uint64_t chunks
 
 // As many chunks as Go's, whose blocks have the bitmaps alone: 1 MiB, 4, 128 and 64 KiB.
 TEST(ChunkMap, BlocksHaveTheChunksOfTheGoRuntimesAndSomePagesMore) {
-  ExpectBlock<LinuxAmd64>((1u << 20) + (20u << 10), 8192, 8192);
-  ExpectBlock<LinuxArm64>((1u << 20) + (20u << 10), 8192, 8192);
-  ExpectBlock<AixPpc64>((1u << 20) + (20u << 10), 8192, 8192);
+  ExpectBlock<LinuxAmd64>((1u << 20) + (84u << 10), 8192, 8192);
+  ExpectBlock<LinuxArm64>((1u << 20) + (84u << 10), 8192, 8192);
+  ExpectBlock<AixPpc64>((1u << 20) + (84u << 10), 8192, 8192);
   ExpectBlock<IosArm64>(8u << 10, 8192, 32);
-  ExpectBlock<Linux386>(132u << 10, 1, 1024);
-  ExpectBlock<LinuxArm>(132u << 10, 1, 1024);
-  ExpectBlock<LinuxMips>(68u << 10, 1, 512);
-  ExpectBlock<Wasm125>(132u << 10, 1, 1024);
-  ExpectBlock<Wasm126>(148u << 10, 1, 8192);
+  ExpectBlock<Linux386>(140u << 10, 1, 1024);
+  ExpectBlock<LinuxArm>(140u << 10, 1, 1024);
+  ExpectBlock<LinuxMips>(72u << 10, 1, 512);
+  ExpectBlock<Wasm125>(140u << 10, 1, 1024);
+  ExpectBlock<LinuxAmd64La57>((1u << 20) + (84u << 10) + (24u << 10), 1u << 22, 8192);
+  ExpectBlock<Wasm126>(212u << 10, 1, 8192);
 }
 
 TEST(ChunkMap, BlockIsRoundedToPagesOfTheOs) {
@@ -111,6 +113,42 @@ TEST(ChunkMap, RefusalKeepsEarlierBlocksAndARetryFinishes) {
     ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32}).ok()) << k;
     EXPECT_EQ(map.metadata().committed, ByteCount{4UL * 4096}) << k;
   }
+}
+
+// A map of maps: nothing is taken for the tables in between.
+TEST(ChunkMap, TablesComeWithTheirFirstBlock) {
+  FakeMemory os;
+  ChunkMap<TinyDeep> map;
+  map.Init(os);
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{3}, ChunkIndex{4}).ok());
+  EXPECT_EQ(map.metadata().committed, ByteCount{2UL * 4096}) << "a table, a block";
+  EXPECT_NE(map.LookupBlock(ChunkIndex{0}), nullptr);
+  EXPECT_EQ(map.LookupBlock(ChunkIndex{16}), nullptr) << "no block";
+  EXPECT_EQ(map.LookupBlock(ChunkIndex{32}), nullptr) << "no table";
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{100}, ChunkIndex{128}).ok());
+  EXPECT_EQ(map.metadata().committed, ByteCount{5UL * 4096});
+  EXPECT_EQ(map.LookupBlock(ChunkIndex{64}), nullptr);
+  EXPECT_EQ(os.committed(), map.metadata().committed);
+}
+
+TEST(ChunkMap, FirstBlockIsFoundOverTables) {
+  FakeMemory os;
+  ChunkMap<TinyDeep> map;
+  map.Init(os);
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{16}).ok());
+  ASSERT_TRUE(map.MakeBlocks(ChunkIndex{112}, ChunkIndex{128}).ok());
+  std::uint64_t lines = 0;
+  EXPECT_EQ(map.FirstBlockAtLeast(0, 1, lines), 8u);
+  for (const std::uint64_t chunk : {3u, 120u}) {
+    map.BlockAt(ChunkIndex{chunk}).reach.Raise(chunk % 16, static_cast<unsigned>(chunk));
+    EXPECT_GE(map.MaxChanged(ChunkIndex{chunk}), 2u);
+  }
+  EXPECT_EQ(map.FirstBlockAtLeast(0, 3, lines), 0u);
+  EXPECT_EQ(map.FirstBlockAtLeast(1, 3, lines), 7u);
+  EXPECT_EQ(map.FirstBlockAtLeast(0, 4, lines), 7u);
+  EXPECT_EQ(map.FirstBlockAtLeast(7, 120, lines), 7u);
+  EXPECT_EQ(map.FirstBlockAtLeast(0, 121, lines), 8u);
+  EXPECT_EQ(map.FirstBlockAtLeast(8, 1, lines), 8u);
 }
 
 TEST(ChunkMapDeathTest, ChunksOutsideTheAddressSpaceAreRefused) {

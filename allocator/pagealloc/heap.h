@@ -69,9 +69,8 @@ class Heap final : private ForkParticipant {
   Heap& operator=(const Heap&) = delete;
   ~Heap() { LeaveForks(); }
 
-  /// Reserves the tables; the heap is empty. Comes first, once (contract); `os` must outlive the
-  /// heap. After a refusal the object may only be destroyed. Where the tables of 48 bits (585 MiB
-  /// of address space) are too much, a smaller layout does.
+  /// Reserves the caches; the heap is empty. Comes first, once (contract); `os` must outlive the
+  /// heap. After a refusal the object may only be destroyed.
   OsStatus Init(OsMemory& os, const HeapOptions& options = {}) {
     if (const OsStatus status = pages_.Init(os); !status.ok()) return status;
     unsigned caches = options.caches;

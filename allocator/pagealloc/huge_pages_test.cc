@@ -94,8 +94,9 @@ class HeapHugePagesTest : public ::testing::Test {
     const OsMemory::Reservation got = os_.Reserve(BytesOf(kAll.size()));
     EXPECT_TRUE(got.status.ok());
     host_ = got.begin;
-    EXPECT_TRUE(index_.Init(os_).ok());
-    EXPECT_TRUE(index_.Grow(Chunk(0), Chunk(2)).ok());
+    chunks_.Init(os_);
+    index_.Init(chunks_);
+    EXPECT_TRUE(chunks_.MakeBlocks(Chunk(0), Chunk(2)).ok());
     os_.set_huge_page_size(G::kChunkBytes);
   }
   ~HeapHugePagesTest() override { EXPECT_TRUE(os_.Unreserve(host_, BytesOf(kAll.size())).ok()); }
@@ -128,6 +129,7 @@ class HeapHugePagesTest : public ::testing::Test {
 
   FakeMemory os_;
   std::byte* host_ = nullptr;
+  ChunkMap<L> chunks_;
   ScavengeIndex<L> index_;
   HeapHugePages<L> huge_;
   std::size_t seen_ = 0;

@@ -67,8 +67,9 @@ class HugePagesUnderWay : public ::testing::Test {
     const OsMemory::Reservation got = os_.Reserve(kSize);
     ASSERT_TRUE(got.status.ok());
     os_.host = got.begin;
-    ASSERT_TRUE(index_.Init(os_).ok());
-    ASSERT_TRUE(index_.Grow(kFirst, ChunkIndex{kFirst.raw + 2}).ok());
+    chunks_.Init(os_);
+    index_.Init(chunks_);
+    ASSERT_TRUE(chunks_.MakeBlocks(kFirst, ChunkIndex{kFirst.raw + 2}).ok());
     ASSERT_TRUE(huge_.Init(os_, HugePageUse::kDenseChunks).ok());
     ASSERT_TRUE(huge_.Grew(PageRange::Of(G::kHeapBasePage, PageCount{2 * kChunk}), Host(0)).ok());
     Fill(0);
@@ -98,6 +99,7 @@ class HugePagesUnderWay : public ::testing::Test {
   }
 
   GatedMemory os_;
+  ChunkMap<L> chunks_;
   ScavengeIndex<L> index_;
   HeapHugePages<L> huge_;
   std::vector<std::thread> threads_;

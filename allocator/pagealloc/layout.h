@@ -38,8 +38,17 @@ struct LinuxAmd64 {
   static constexpr unsigned kAddressBits = 48, kPointerBits = 64, kChunkPageBits = 9;
   static constexpr std::array<unsigned, 4> kFanoutBits{3, 3, 3, 3};  // levels below the root
   static constexpr Address kBase{0xffff800000000000}, kHeapBase{0xc000000000};
-  static constexpr unsigned kChunkMapL1Bits = 13;
+  static constexpr unsigned kChunkMapL1Bits = 13, kBlockTableBits = 13;
   static constexpr SummaryMemory kSummaryMemory = SummaryMemory::kPerLevelAsTheHeapGrows;
+};
+
+/// linux on amd64 with five levels of page tables: 57 bits. Not one of Go's, which leaves such
+/// addresses alone. A root of 2^23 entries, if it were stored: summaries are only computed here.
+struct LinuxAmd64La57 : LinuxAmd64 {
+  static constexpr std::string_view kName = "linux-amd64-la57";
+  static constexpr unsigned kAddressBits = 57;
+  static constexpr Address kBase{0xff00000000000000};
+  static constexpr unsigned kChunkMapL1Bits = 22, kBlockTableBits = 11;
 };
 
 /// linux on arm64; stands for all 48-bit layouts with base offset 0.
@@ -67,7 +76,7 @@ struct Linux386 {
   static constexpr unsigned kAddressBits = 32, kPointerBits = 32, kChunkPageBits = 9;
   static constexpr std::array<unsigned, 3> kFanoutBits{3, 3, 3};
   static constexpr Address kBase{0}, kHeapBase{0x10000000};
-  static constexpr unsigned kChunkMapL1Bits = 0;
+  static constexpr unsigned kChunkMapL1Bits = 0, kBlockTableBits = 0;
   static constexpr SummaryMemory kSummaryMemory = SummaryMemory::kOneBlockAtStart;
 };
 
@@ -105,6 +114,7 @@ concept Layout = requires {
   { L::kBase } -> std::convertible_to<Address>;
   { L::kHeapBase } -> std::convertible_to<Address>;
   { L::kChunkMapL1Bits } -> std::convertible_to<unsigned>;
+  { L::kBlockTableBits } -> std::convertible_to<unsigned>;
   { L::kSummaryMemory } -> std::convertible_to<SummaryMemory>;
 };
 
@@ -255,6 +265,7 @@ constexpr void ForEachLayout(Visitor&& visit) {
   visit.template operator()<LinuxMips>();
   visit.template operator()<Wasm125>();
   visit.template operator()<Wasm126>();
+  visit.template operator()<LinuxAmd64La57>();
 }
 
 }  // namespace pagealloc

@@ -68,6 +68,14 @@ const TreeTables k48Bits{{14, 3, 3, 3, 3},
                          613'548'032,
                          13,
                          13};
+/// As if the whole root were stored; nothing does.
+const TreeTables k57Bits{{23, 3, 3, 3, 3},
+                         {34, 31, 28, 25, 22},
+                         {21, 18, 15, 12, 9},
+                         {Power(23), Power(26), Power(29), Power(32), Power(35)},
+                         613'548'032 * Power(9),
+                         22,
+                         13};
 const TreeTables kIos{{6, 3, 3, 3, 3},
                       {34, 31, 28, 25, 22},
                       {21, 18, 15, 12, 9},
@@ -95,6 +103,7 @@ TEST(Geometry, TablesAreThoseOfTheGoRuntime) {
   ExpectTables<LinuxMips>(kMips);
   ExpectTables<Wasm125>(k32Bits);
   ExpectTables<Wasm126>(kWasm126);
+  ExpectTables<LinuxAmd64La57>(k57Bits);
 }
 
 TEST(Geometry, SummaryBytesInWholePagesOfTheOs) {
@@ -154,6 +163,17 @@ TEST(Geometry, IndicesOfKnownAddresses) {
   });
 }
 
+TEST(Geometry, FiftySevenBitsContinueFortyEight) {
+  // What a 48-bit program knows as its addresses has the same chunks 2^56 - 2^47 further up.
+  using Wide = Geometry<LinuxAmd64La57>;
+  using Narrow = Geometry<LinuxAmd64>;
+  for (const std::uint64_t raw : {0xffff800000000000, 0UL, 0xc000000000UL, 0x7fffffffffffUL}) {
+    const Address at{raw};
+    EXPECT_EQ(Wide::PageOf(at).raw - Narrow::PageOf(at).raw, (Power(56) - Power(47)) >> kPageBits);
+  }
+  EXPECT_EQ(Wide::PageOf(Address{0x800000000000}).raw, (Power(56) + Power(47)) >> kPageBits);
+}
+
 TEST(Geometry, EntriesOfNineChunksAndTheirBlocks) {
   using G = Geometry<Linux386>;
   using Entries = G::EntryRange;
@@ -210,6 +230,8 @@ TEST(Geometry, HeapBasesHighestAddressesAndRoom) {
   ExpectHeap<LinuxMips>({0, 0x10000000, 0x7fffffff, 229'376});
   ExpectHeap<Wasm125>({0, 0x10000000, 0xffffffff, 491'520});
   ExpectHeap<Wasm126>({0, 0x10000000, 0xffffffff, 491'520});
+  ExpectHeap<LinuxAmd64La57>(
+      {0xff00000000000000, 0xc000000000, 0xffffffffffffff, 8'795'992'358'912});
 }
 
 /// Calls `visit.operator()<L>()` for the shipped layouts and the tiny ones.
@@ -289,12 +311,12 @@ TEST(GeometryDeathTest, AddressesOutsideTheLayoutAreRefused) {
                "contract broken: page\\.raw <= kAddressPages\\.raw");
 }
 
-TEST(ForEachLayout, VisitsTheNineInTheOrderOfTheDocumentation) {
+TEST(ForEachLayout, VisitsTheTenInTheOrderOfTheDocumentation) {
   std::vector<std::string> names;
   ForEachLayout([&names]<class L>() { names.emplace_back(L::kName); });
-  const std::vector<std::string> expected{"linux-amd64", "linux-arm64", "aix-ppc64",
-                                          "ios-arm64",   "linux-386",   "linux-arm",
-                                          "linux-mips",  "wasm-1.25",   "wasm-1.26"};
+  const std::vector<std::string> expected{
+      "linux-amd64", "linux-arm64", "aix-ppc64", "ios-arm64", "linux-386",
+      "linux-arm",   "linux-mips",  "wasm-1.25", "wasm-1.26", "linux-amd64-la57"};
   EXPECT_EQ(names, expected);
 }
 

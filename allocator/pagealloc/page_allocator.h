@@ -59,18 +59,16 @@ class PageAllocator {
   PageAllocator(const PageAllocator&) = delete;
   PageAllocator& operator=(const PageAllocator&) = delete;
 
-  /// Reserves the tables. Comes first, once (contract); `os` must outlive the allocator. After a
-  /// refusal the object may only be destroyed.
-  /// @cost address space: MetadataStats::reserved (512 MiB on 48 bits, 8 KiB on 32 bits)
+  /// Comes first, once (contract); `os` must outlive the allocator. Takes nothing from it, the
+  /// tables come with the heap; so it succeeds.
   OsStatus Init(OsMemory& os) {
     PA_EXPECT(os_ == nullptr);
     os_ = &os;
     chunks_.Init(os);
     units_.page = PageCount{std::max<std::uint64_t>(1, os.page_size().raw >> kPageBits)};
     units_.huge = PageCount{os.huge_page_size().raw >> kPageBits};
-    const OsStatus status = index_.Init(os);
-    ready_ = status.ok();
-    return status;
+    index_.Init(chunks_);
+    return OsStatus::Ok();
   }
 
   /// Adds pages to the heap, free and scavenged: a non-empty range of whole chunks, none of which
@@ -78,7 +76,7 @@ class PageAllocator {
   /// leave gaps. On a refusal the heap is as before; metadata() may have grown.
   /// @see Go: grow. There, an unaligned size leaves a summary wrong; here it breaks the contract.
   OsStatus Grow(PageRange pages) {
-    PA_EXPECT(ready_);
+    PA_EXPECT(os_ != nullptr);
     PA_EXPECT(pages.begin < pages.end && pages.end <= G::kHeapEnd, pages.begin, pages.end);
     PA_EXPECT(G::PageInChunk(pages.begin) == 0 && G::PageInChunk(pages.end) == 0, pages.begin,
               pages.end);
@@ -89,7 +87,6 @@ class PageAllocator {
       return status;
     }
     if (const OsStatus status = chunks_.MakeBlocks(first, last); !status.ok()) return status;
-    if (const OsStatus status = index_.Grow(first, last); !status.ok()) return status;
 
     in_heap_.Add({pages.begin, pages.end});
     stats_.grown += pages.size();
@@ -336,9 +333,7 @@ class PageAllocator {
   [[nodiscard]] const AddressRanges& ranges() const { return in_heap_; }  ///< Go: inUse
   [[nodiscard]] const HeapStats& stats() const { return stats_; }
   /// Everything taken from the OsMemory; the object itself (sizeof) comes on top.
-  [[nodiscard]] MetadataStats metadata() const {
-    return chunks_.metadata() + in_heap_.metadata() + index_.metadata();
-  }
+  [[nodiscard]] MetadataStats metadata() const { return chunks_.metadata() + in_heap_.metadata(); }
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
  private:
@@ -383,16 +378,20 @@ class PageAllocator {
     return G::PageInChunk(pages.begin) + (pages.end.raw - pages.begin.raw) <= G::kChunkPages.raw;
   }
   [[gnu::always_inline]] inline void FreeInChunk(ChunkIndex at, unsigned first, unsigned count) {
-    auto& chunk = chunks_[at];
+    auto& block = chunks_.BlockAt(at);
+    const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+    auto& chunk = block.chunks[i];
     PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
     chunk.Free(first, count);
-    index_.Freed(at, count, G::ChunkBegin(at) + PageCount{first + count});
+    index_.Freed(block, i, count, G::ChunkBegin(at) + PageCount{first + count});
   }
   [[gnu::always_inline]] inline PageCount AllocateInChunk(ChunkIndex at, unsigned first,
                                                           unsigned count) {
-    auto& chunk = chunks_[at];
+    auto& block = chunks_.BlockAt(at);
+    const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+    auto& chunk = block.chunks[i];
     PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
-    index_.Allocated(at, count);
+    index_.Allocated(block, i, count);
     return PageCount{chunk.Allocate(first, count)};
   }
 
@@ -461,7 +460,6 @@ class PageAllocator {
   }
 
   OsMemory* os_ = nullptr;
-  bool ready_ = false;  // Init() succeeded
   /// No page below it is free (Go: searchAddr). In the heap, or kNothingFree.
   PageOffset search_from_ = kNothingFree;
   HeapStats stats_;

@@ -93,7 +93,7 @@ TYPED_TEST(SearchWork, SearchReadsAtMostTwoLinesALevelAndOneBitmap) {
   EXPECT_EQ(found->first, heap.Chunks(23, 1).begin);
   const WorkCounters work = heap.Work();
   constexpr unsigned kLevels = MaxLanes<Chunks::kBlockChunks>::kShape.levels;
-  constexpr unsigned kLevelsAbove = MaxLanes<Chunks::kBlocks>::kShape.levels;
+  constexpr unsigned kLevelsAbove = Chunks::kLevelsAbove;
   EXPECT_LE(work.index_lines_read, 2 * (2 * kLevels + kLevelsAbove));
   EXPECT_LE(work.bitmap_words_scanned, heap.kChunk / 64);
   EXPECT_EQ(work.index_entries_written, 0u);
@@ -145,8 +145,7 @@ TYPED_TEST(SearchWork, FreeingBesideALongerRunWritesNothing) {
 // where a chunk's number is raised, and bits are read each time.
 TYPED_TEST(SearchWork, BatchOfFreesUpdatesEachChunkOnce) {
   using Chunks = ChunkMap<TypeParam>;
-  constexpr unsigned kLevels =
-      MaxLanes<Chunks::kBlockChunks>::kShape.levels + MaxLanes<Chunks::kBlocks>::kShape.levels;
+  constexpr unsigned kLevels = MaxLanes<Chunks::kBlockChunks>::kShape.levels + Chunks::kLevelsAbove;
   CountedHeap<TypeParam> heap;
   heap.Grow(0, 8);
   heap->AllocateRange(heap.Chunks(0, 8));

@@ -11,9 +11,8 @@
 ///
 /// So the lowest place for N pages is in the first chunk whose reach is at least N (max_lanes.h
 /// finds it): the lowest run of N in its bitmap, or, if there is none, the run that leaves it at
-/// its end. No run lies "between" two entries. The lanes and the bits of wholly free chunks, by
-/// which the length of a long run is told, are in the chunk map's blocks; above them one number a
-/// block remains here.
+/// its end. No run lies "between" two entries. The lanes, their maxima, and the bits of wholly free
+/// chunks, by which the length of a long run is told, are in the chunk map.
 ///
 /// Freeing tells the joined run from the neighbours' bits and raises one number; the next chunk
 /// loses its run if that was joined. Allocating takes from a run: only if that was its chunk's
@@ -102,7 +101,7 @@ class ReachIndex {
       // No longer run can begin here; but the next chunk may have to give one up.
       if (limit == kPages || block.reach.Get(i) < kMost) Joined(chunks, pages, counters);
     } else {
-      RaiseTo(block, at, end - first + below, counters);
+      RaiseTo(chunks, at, end - first + below, counters);
     }
   }
 
@@ -182,7 +181,7 @@ class ReachIndex {
       Shortened(chunks, at, below + pages.size().raw + above, counters);
       if (at == next) return;
     }
-    if (above > 0) RaiseTo(chunks.BlockAt(next), next, above, counters);
+    if (above > 0) RaiseTo(chunks, next, above, counters);
   }
 
   /// All free pages of a 64-page block were taken: `taken`, not 0.
@@ -238,7 +237,7 @@ class ReachIndex {
       ++longest;
       starts &= free >> longest;  // those that go on for one more
     }
-    if (longest > before) RaiseTo(block, at, longest, counters);
+    if (longest > before) RaiseTo(chunks, at, longest, counters);
   }
 
   /// Lowest run of `want` pages, at least 1; nullopt if there is none. Nothing below `from` may be
@@ -382,7 +381,7 @@ class ReachIndex {
       if (below > 0 && below < kMost) {
         const ChunkIndex first = G::ChunkOf(PageOffset{begin.raw - below});
         const std::uint64_t above = FreeFrom(chunks, begin, kMost, counters);
-        RaiseTo(chunks.BlockAt(first), first, below + above, counters);
+        RaiseTo(chunks, first, below + above, counters);
       }
     }
     if (!bits.Get(kPages - 1)) {  // and the next chunk's may begin here now
@@ -404,24 +403,19 @@ class ReachIndex {
       Shortened(chunks, next, above, counters);
     }
     if (at != kNoChunk) {
-      RaiseTo(chunks.BlockAt(at), at, below + pages.size().raw + above, counters);
+      RaiseTo(chunks, at, below + pages.size().raw + above, counters);
     }
   }
 
   /// A run of so many pages begins in the chunk.
-  void RaiseTo(Block& block, ChunkIndex at, std::uint64_t run, Counters& counters) {
+  void RaiseTo(Chunks& chunks, ChunkIndex at, std::uint64_t run, Counters& counters) {
+    Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
     const auto reach = static_cast<unsigned>(std::min<std::uint64_t>(run, kMost));
     if (reach <= block.reach.Get(i)) return;
     const unsigned levels = block.reach.Raise(i, reach);
     counters.IndexWritten(levels);
-    if (levels == Lanes::kShape.levels) MaxChanged(block, at, counters);
-  }
-
-  void MaxChanged(const Block& block, ChunkIndex at, Counters& counters) {
-    if constexpr (Chunks::kBlocks > 1) {
-      counters.IndexWritten(blocks_.Set(Chunks::BlockOf(at), block.reach.max()));
-    }
+    if (levels == Lanes::kShape.levels) counters.IndexWritten(chunks.MaxChanged(at));
   }
 
   /// A run of `before` pages that began in the chunk is gone, or shorter now.
@@ -432,14 +426,15 @@ class ReachIndex {
 
   [[gnu::noinline]] void Recompute(Chunks& chunks, ChunkIndex at, Counters& counters) {
     if (at == lazy_) lazy_ = kNoChunk;
-    SetReach(chunks.BlockAt(at), at, Reach(chunks, at, counters), counters);
+    SetReach(chunks, at, Reach(chunks, at, counters), counters);
   }
 
-  void SetReach(Block& block, ChunkIndex at, std::uint64_t run, Counters& counters) {
+  void SetReach(Chunks& chunks, ChunkIndex at, std::uint64_t run, Counters& counters) {
+    Block& block = chunks.BlockAt(at);
     const auto reach = static_cast<unsigned>(std::min<std::uint64_t>(run, kMost));
     const unsigned levels = block.reach.Set(Chunks::IndexInBlock(at), reach);
     counters.IndexWritten(levels);
-    if (levels == Lanes::kShape.levels) MaxChanged(block, at, counters);
+    if (levels == Lanes::kShape.levels) counters.IndexWritten(chunks.MaxChanged(at));
   }
 
   /// The longest run that begins in the chunk, from the bitmaps.
@@ -480,7 +475,7 @@ class ReachIndex {
     if constexpr (Chunks::kBlocks > 1) {
       const std::uint64_t last = Chunks::BlockOf(G::ChunkOf(PageOffset{bounds_.end.raw - 1}));
       if (i == Chunks::kBlockChunks && block < last) {
-        block = blocks_.FirstAtLeast(block + 1, reach, lines);
+        block = chunks.FirstBlockAtLeast(block + 1, reach, lines);
         if (block < Chunks::kBlocks) {
           i = chunks.BlockAt(ChunkIndex{block << G::kChunkMapL2Bits})
                   .reach.FirstAtLeast(0, reach, lines);
@@ -516,8 +511,7 @@ class ReachIndex {
   }
 
   PageRange bounds_{};
-  ChunkIndex lazy_ = kNoChunk;        // its number is an upper bound
-  MaxLanes<Chunks::kBlocks> blocks_;  // the largest reach of each block
+  ChunkIndex lazy_ = kNoChunk;  // its number is an upper bound
 };
 
 }  // namespace pagealloc

@@ -27,7 +27,7 @@ using testing::FaultyMemory;
 using testing::ForEachFault;
 using testing::PlannedFault;
 
-const auto* const kCount = ::testing::AddGlobalTestEnvironment(new testing::FaultCount(24));
+const auto* const kCount = ::testing::AddGlobalTestEnvironment(new testing::FaultCount(22));
 
 constexpr std::uint64_t kPage = 4096;
 constexpr ByteCount Pages(std::uint64_t n) { return ByteCount{n * kPage}; }

@@ -1,8 +1,9 @@
 /// scavenge_index.h: which chunks may hold memory that is worth giving back.
 ///
-/// One 64-bit word a chunk says how many of its pages are in use, how many at most were in this
-/// generation, and whether there may be something to release. A scan goes from a cursor down to
-/// the lowest chunk and reads one word a chunk; the bitmaps have the last word.
+/// One 64-bit word a chunk, in the chunk map's blocks, says how many of its pages are in use, how
+/// many at most were in this generation, and whether there may be something to release. A scan goes
+/// from a cursor down to the lowest chunk and reads one word a chunk; the bitmaps have the last
+/// word.
 ///
 ///   bits  0-15  pages in use                    16-25  most pages in use in `generation`
 ///         26    may have pages to release       32-63  generation of the last change
@@ -22,19 +23,20 @@
 ///
 /// Go 1.26: scavengeIndex, scavChunkData. Differs: the peak of a generation is kept where Go keeps
 /// the count at its first change; "none" is an empty range, not page or chunk 0; scans jump over
-/// gaps of the heap, so only the words of chunks that joined the heap are ever read.
+/// gaps of the heap, so only the words of chunks that joined the heap are ever read, and the blocks
+/// that hold them were there when the search began.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "pagealloc/address_ranges.h"
+#include "pagealloc/chunk_map.h"
 #include "pagealloc/contract.h"
 #include "pagealloc/layout.h"
-#include "pagealloc/os_memory.h"
-#include "pagealloc/reserved_array.h"
 #include "pagealloc/units.h"
 
 namespace pagealloc {
@@ -111,6 +113,8 @@ struct ScavengeEntry {
 template <Layout L>
 class ScavengeIndex {
   using G = Geometry<L>;
+  using Chunks = ChunkMap<L>;
+  using Block = typename Chunks::Block;
 
  public:
   using Entry = ScavengeEntry<G::kChunkPageBits>;
@@ -119,30 +123,20 @@ class ScavengeIndex {
   ScavengeIndex(const ScavengeIndex&) = delete;
   ScavengeIndex& operator=(const ScavengeIndex&) = delete;
 
-  /// Reserves 8 bytes a chunk: 512 MiB of address space on 48 bits (Go: sysInit). Once.
-  OsStatus Init(OsMemory& os) {
-    if (const OsStatus status = words_.Reserve(os, kSkew + G::kChunks.raw); !status.ok())
-      return status;
-    if constexpr (L::kSummaryMemory == SummaryMemory::kOneBlockAtStart) {
-      return words_.MakeAccessible(0, kSkew + G::kChunks.raw);
-    }
-    return OsStatus::Ok();
-  }
-
-  /// Makes the words of new chunks accessible: nothing in use, nothing to release (Go: sysGrow).
-  OsStatus Grow(ChunkIndex begin, ChunkIndex end) {
-    if constexpr (L::kSummaryMemory == SummaryMemory::kPerLevelAsTheHeapGrows) {
-      return words_.MakeAccessible(kSkew + begin.raw, kSkew + end.raw);
-    }
-    return OsStatus::Ok();
-  }
+  /// Where the words are. Comes first, once; `chunks` must outlive the index. A word begins as
+  /// zero: nothing in use, nothing to release.
+  void Init(Chunks& chunks) { chunks_ = &chunks; }
 
   /// `count` pages of the chunk were allocated (Go: alloc). No more than were free (contract).
   void Allocated(ChunkIndex chunk, unsigned count) {
-    const auto word = Word(chunk);
+    Allocated(chunks_->BlockAt(chunk), Chunks::IndexInBlock(chunk), count);
+  }
+  /// The same for chunk i of a block.
+  void Allocated(Block& block, std::size_t i, unsigned count) {
+    const Word word(block.scavenge[i]);
     const std::uint64_t before = word.load(kOrder);
     const unsigned in_use = Entry::InUse(before) + count;
-    PA_EXPECT(in_use <= Entry::kPages, chunk, in_use);
+    PA_EXPECT(in_use <= Entry::kPages, i, in_use);
     if (Entry::Generation(before) == generation_ && in_use < Entry::kPages) [[likely]] {
       const unsigned above = std::max(in_use, Entry::Peak(before)) - Entry::Peak(before);
       word.store(before + count + (std::uint64_t{above} << Entry::kPeakShift), kOrder);
@@ -159,9 +153,13 @@ class ScavengeIndex {
   /// `count` pages of the chunk were freed, all of them below `end` (Go: free). No more than were
   /// in use (contract).
   void Freed(ChunkIndex chunk, unsigned count, PageOffset end) {
-    const auto word = Word(chunk);
+    Freed(chunks_->BlockAt(chunk), Chunks::IndexInBlock(chunk), count, end);
+  }
+  /// The same for chunk i of a block.
+  void Freed(Block& block, std::size_t i, unsigned count, PageOffset end) {
+    const Word word(block.scavenge[i]);
     std::uint64_t after = word.load(kOrder);
-    PA_EXPECT(Entry::InUse(after) >= count, chunk, Entry::InUse(after), count);
+    PA_EXPECT(Entry::InUse(after) >= count, i, Entry::InUse(after), count);
     if (Entry::Generation(after) != generation_) [[unlikely]] {
       Entry entry = Entry::Unpack(after);
       NextGenerationOf(entry);
@@ -222,15 +220,25 @@ class ScavengeIndex {
   /// @cost 8 bytes read a chunk
   void Scan(ScavengeSearch& search) const {
     const ChunkIndex first = search.chunk;
-    for (ChunkIndex at = first;; at = ChunkIndex{at.raw - 1}) {
-      ++search.examined;
-      if (Load(at).Eligible(search.mode, search.generation)) {
-        if (at != first) search.page = Entry::kPages - 1;
-        search.chunk = at;
-        search.found = true;
-        return;
+    for (ChunkIndex at = first;;) {
+      Block& block = chunks_->BlockAt(at);
+      // Down to the lowest chunk, or to the block's first.
+      const std::size_t last = Chunks::BlockOf(search.lowest) == Chunks::BlockOf(at)
+                                   ? Chunks::IndexInBlock(search.lowest)
+                                   : 0;
+      for (std::size_t i = Chunks::IndexInBlock(at);; --i) {
+        ++search.examined;
+        if (Entry::Unpack(Word(block.scavenge[i]).load(kOrder))
+                .Eligible(search.mode, search.generation)) {
+          if (at != first) search.page = Entry::kPages - 1;
+          search.chunk = at;
+          search.found = true;
+          return;
+        }
+        if (at == search.lowest) return;
+        at = ChunkIndex{at.raw - 1};
+        if (i == last) break;
       }
-      if (at == search.lowest) return;
     }
   }
 
@@ -251,7 +259,7 @@ class ScavengeIndex {
 
   /// The word of a chunk of the heap, taken apart.
   [[nodiscard]] Entry Load(ChunkIndex chunk) const {
-    return Entry::Unpack(Word(chunk).load(kOrder));
+    return Entry::Unpack(WordOf(chunk).load(kOrder));
   }
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
   /// One past the highest page that a search of this mode would look at; page 0 if there is none
@@ -262,7 +270,6 @@ class ScavengeIndex {
   }
   /// One past the highest page freed in this generation; page 0 if there is none (Go: freeHWM).
   [[nodiscard]] PageOffset freed_end() const { return freed_end_; }
-  [[nodiscard]] MetadataStats metadata() const { return words_.metadata(); }
 
  private:
   friend struct testing::AllocatorAccess;
@@ -271,18 +278,14 @@ class ScavengeIndex {
     PageOffset end;            // one past the highest page to look at
     std::uint64_t ticket = 0;  // how often it was raised
   };
-  // Other tables of chunks are page aligned, too. Were the word of a chunk as far into its memory
-  // page as what an operation writes beside it, loads of the one would wait for stores to the
-  // other, of which the processor compares the low 12 bits first: 10 ns an operation.
-  static constexpr std::uint64_t kSkew =
-      L::kSummaryMemory == SummaryMemory::kPerLevelAsTheHeapGrows ? 264 : 0;
   // The words publish nothing but themselves: whoever finds a chunk asks its bitmap under the lock.
   static constexpr std::memory_order kOrder = std::memory_order_relaxed;
 
-  [[nodiscard]] std::atomic_ref<std::uint64_t> Word(ChunkIndex chunk) const {
-    return std::atomic_ref<std::uint64_t>(words_.data()[kSkew + chunk.raw]);
+  using Word = std::atomic_ref<std::uint64_t>;
+  [[nodiscard]] Word WordOf(ChunkIndex chunk) const {
+    return Word(chunks_->BlockAt(chunk).scavenge[Chunks::IndexInBlock(chunk)]);
   }
-  void Store(ChunkIndex chunk, const Entry& entry) { Word(chunk).store(entry.Pack(), kOrder); }
+  void Store(ChunkIndex chunk, const Entry& entry) { WordOf(chunk).store(entry.Pack(), kOrder); }
   [[nodiscard]] Cursor& CursorOf(ScavengeMode mode) {
     return mode == ScavengeMode::kForced ? forced_ : background_;
   }
@@ -303,7 +306,7 @@ class ScavengeIndex {
     return next == 0 ? PageOffset{0} : std::min(heap.ranges()[next - 1].end, at);
   }
 
-  ReservedArray<std::uint64_t> words_;
+  Chunks* chunks_ = nullptr;
   Cursor background_;
   Cursor forced_;                  // as far as searches know
   PageOffset recently_freed_end_;  // one past the highest page freed since a forced search began

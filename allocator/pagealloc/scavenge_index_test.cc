@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -66,7 +67,8 @@ class ScavengeIndexTest : public ::testing::Test {
   static constexpr std::uint64_t kChunks = kRoom < 64 ? kRoom : 64;
 
   ScavengeIndexTest() {
-    EXPECT_TRUE(index_.Init(os_).ok());
+    chunks_.Init(os_);
+    index_.Init(chunks_);
     Grow(0, kChunks);
     for (std::uint64_t c = 0; c < kChunks; ++c) {
       index_.Allocated(Chunk(c), static_cast<unsigned>(kPages));
@@ -78,7 +80,7 @@ class ScavengeIndexTest : public ::testing::Test {
   }
   static ChunkIndex Chunk(std::uint64_t chunk) { return G::ChunkOf(Page(chunk, 0)); }
   void Grow(std::uint64_t chunk, std::uint64_t chunks) {
-    ASSERT_TRUE(index_.Grow(Chunk(chunk), ChunkIndex{Chunk(chunk).raw + chunks}).ok());
+    ASSERT_TRUE(chunks_.MakeBlocks(Chunk(chunk), ChunkIndex{Chunk(chunk).raw + chunks}).ok());
     heap_.Add({Page(chunk, 0), Page(chunk + chunks, 0)});
   }
   void Free(std::uint64_t chunk, std::uint64_t first, std::uint64_t count) {
@@ -105,6 +107,7 @@ class ScavengeIndexTest : public ::testing::Test {
   }
 
   FakeMemory os_{ByteCount{64}};
+  ChunkMap<L> chunks_;
   ScavengeIndex<L> index_;
   AddressRanges heap_;
   std::uint64_t examined_ = 0;
@@ -311,25 +314,25 @@ TYPED_TEST(ScavengeIndexDeathTest, MorePagesThanThereAreBreakTheContract) {
 
 template <class L>
 class ScavengeIndexWithHoles : public ::testing::Test {};
-TYPED_TEST_SUITE(ScavengeIndexWithHoles, testing::Layouts48, testing::LayoutNames);
+TYPED_TEST_SUITE(ScavengeIndexWithHoles, testing::WideLayouts, testing::LayoutNames);
 
-// Real memory: reading a word in the hole of 8 TiB would end the test. Its 16 MiB of index are not
-// committed either.
+// Reading a word in the hole of 8 TiB would end the test: there is no block that has it.
 TYPED_TEST(ScavengeIndexWithHoles, SearchJumpsOverAGap) {
   using G = Geometry<TypeParam>;
   constexpr std::uint64_t kFar = 0x200000;
   MmapMemory os;
+  const auto chunks = std::make_unique<ChunkMap<TypeParam>>();
+  chunks->Init(os);
   ScavengeIndex<TypeParam> index;
   AddressRanges heap;
-  ASSERT_TRUE(index.Init(os).ok());
+  index.Init(*chunks);
   const ChunkIndex low = G::ChunkOf(G::kHeapBasePage);
   const ChunkIndex high{low.raw + kFar};
   for (const ChunkIndex chunk : {high, low}) {
-    ASSERT_TRUE(index.Grow(chunk, ChunkIndex{chunk.raw + 1}).ok());
+    ASSERT_TRUE(chunks->MakeBlocks(chunk, ChunkIndex{chunk.raw + 1}).ok());
     heap.Add({G::ChunkBegin(chunk), G::ChunkBegin(ChunkIndex{chunk.raw + 1})});
     index.Allocated(chunk, 9);
   }
-  EXPECT_EQ(index.metadata().committed, ByteCount{2 * os.page_size().raw});
   index.Freed(low, 9, G::ChunkBegin(low) + PageCount{9});
   index.Freed(high, 9, G::ChunkBegin(high) + PageCount{9});
   index.NothingToRelease(high);
@@ -344,6 +347,35 @@ TYPED_TEST(ScavengeIndexWithHoles, SearchJumpsOverAGap) {
   }
   EXPECT_TRUE(found);
   EXPECT_EQ(examined, 2u);
+}
+
+// The words of neighbouring chunks are in different blocks, and those in different tables.
+TYPED_TEST(ScavengeIndexWithHoles, SearchGoesFromBlockToBlockWithoutAGap) {
+  using G = Geometry<TypeParam>;
+  using Chunks = ChunkMap<TypeParam>;
+  MmapMemory os;
+  const auto chunks = std::make_unique<Chunks>();
+  chunks->Init(os);
+  ScavengeIndex<TypeParam> index;
+  index.Init(*chunks);
+  constexpr std::uint64_t kBorder = Chunks::kTables > 1
+                                        ? 3 * Chunks::kTableBlocks * Chunks::kBlockChunks
+                                        : 3 * Chunks::kBlockChunks;
+  const ChunkIndex low{kBorder - 2};
+  const ChunkIndex end{kBorder + 3};
+  AddressRanges heap;
+  heap.Add({G::ChunkBegin(low), G::ChunkBegin(end)});
+  ASSERT_TRUE(chunks->MakeBlocks(low, end).ok());
+  for (ChunkIndex chunk = low; chunk < end; ++chunk) index.Allocated(chunk, 9);
+  index.Freed(low, 9, G::ChunkBegin(low) + PageCount{9});
+  index.Freed(ChunkIndex{end.raw - 1}, 9, G::ChunkBegin(end));
+  index.NothingToRelease(ChunkIndex{end.raw - 1});
+  auto search = index.StartSearch(kForced, heap);
+  ASSERT_TRUE(search.has_value());
+  index.Scan(*search);
+  EXPECT_TRUE(search->found);
+  EXPECT_EQ(search->chunk, low);
+  EXPECT_EQ(search->examined, 5u);
 }
 
 }  // namespace

@@ -39,10 +39,17 @@ struct AllocatorAccess {
   static PageRange& bounds(A& a) {
     return a.reach_.bounds_;
   }
-  /// Of each block of the chunk map the longest run that begins in one of its chunks.
+  /// Of each block of a table of the chunk map the longest run that begins in one of its chunks.
+  /// Null: there is no such table.
   template <class A>
-  static auto& block_reaches(A& a) {
-    return a.reach_.blocks_;
+  static auto* table_reaches(A& a, std::uint64_t table) {
+    auto* const found = a.chunks_.TableOf(table * a.chunks_.kTableBlocks);
+    return found == nullptr ? nullptr : &found->reach;
+  }
+  /// The same of each table.
+  template <class A>
+  static auto& tables_reaches(A& a) {
+    return a.chunks_.maxima_;
   }
   /// The chunk whose number is an upper bound only.
   template <class A>
@@ -66,7 +73,7 @@ struct AllocatorAccess {
   /// The packed word of a chunk in the scavenge index.
   template <class A>
   static std::uint64_t& scavenge_word(A& a, ChunkIndex chunk) {
-    return a.index_.words_.data()[a.index_.kSkew + chunk.raw];
+    return a.chunks_.BlockAt(chunk).scavenge[a.chunks_.IndexInBlock(chunk)];
   }
   /// One past the highest page that forced scavenging looks at.
   template <class A>

@@ -55,6 +55,30 @@ std::string CheckMaxima(const MaxLanes<kLanes>& lanes, std::uint64_t block) {
   return {};
 }
 
+/// INV-2 and INV-13 in the blocks of a table, which exists.
+template <Layout L, class Counters>
+std::string CheckBlocks(PageAllocator<L, Counters>& allocator, std::uint64_t table) {
+  using Chunks = ChunkMap<L>;
+  const auto& reaches = *AllocatorAccess::table_reaches(allocator, table);
+  for (std::uint64_t k = 0; k < Chunks::kTableBlocks; ++k) {
+    const std::uint64_t i = table * Chunks::kTableBlocks + k;
+    const auto* block = AllocatorAccess::chunks(allocator).LookupBlock(
+        ChunkIndex{i << Geometry<L>::kChunkMapL2Bits});
+    const unsigned max = block == nullptr ? 0 : block->reach.max();
+    if (Chunks::kBlocks > 1 && reaches.Get(k) != max) {
+      return Violation(2, "the maximum of a block: block, number, expected",
+                       {i, reaches.Get(k), max});
+    }
+    if (block == nullptr) continue;
+    if (std::string text = CheckMaxima(block->reach, i); !text.empty()) return text;
+    if (!AllZero(std::as_bytes(std::span(&block->freed_once, 1))) ||
+        !AllZero(std::as_bytes(std::span(&block->freed_again, 1)))) {
+      return Violation(13, "a chunk is marked as part of a batch: block", {i});
+    }
+  }
+  return {};
+}
+
 /// What INV-1 and INV-4 say of the chunks of one range of the heap, page by page.
 template <Layout L>
 class ExpectedReaches {
@@ -183,25 +207,20 @@ template <Layout L, class Counters>
     }
   }
 
-  // INV-2: every maximum, in every block that exists and above them.
-  for (std::uint64_t i = 0; i < ChunkMap<L>::kBlocks; ++i) {
-    const auto* block = Access::chunks(allocator).LookupBlock(ChunkIndex{i << G::kChunkMapL2Bits});
-    if (block != nullptr) {
-      if (std::string text = internal::CheckMaxima(block->reach, i); !text.empty()) return text;
-      // INV-13: no chunk is marked as one that a batch of frees has to look at.
-      if (!internal::AllZero(std::as_bytes(std::span(&block->freed_once, 1))) ||
-          !internal::AllZero(std::as_bytes(std::span(&block->freed_again, 1)))) {
-        return Violation(13, "a chunk is marked as part of a batch: block", {i});
-      }
+  // INV-2: every maximum, in every block that exists, in every table, and above them.
+  using Chunks = ChunkMap<L>;
+  for (std::uint64_t t = 0; t < Chunks::kTables; ++t) {
+    const auto* table = Access::table_reaches(allocator, t);
+    const unsigned max = table == nullptr ? 0 : table->max();
+    if (Chunks::kTables > 1 && Access::tables_reaches(allocator).Get(t) != max) {
+      return Violation(2, "the maximum of a table: table, number, expected",
+                       {t, Access::tables_reaches(allocator).Get(t), max});
     }
-    const unsigned max = block == nullptr ? 0 : block->reach.max();
-    if (ChunkMap<L>::kBlocks > 1 && Access::block_reaches(allocator).Get(i) != max) {
-      return Violation(2, "the maximum of a block: block, number, expected",
-                       {i, Access::block_reaches(allocator).Get(i), max});
-    }
+    if (table == nullptr) continue;
+    if (std::string text = internal::CheckBlocks(allocator, t); !text.empty()) return text;
+    if (std::string text = internal::CheckMaxima(*table, t); !text.empty()) return text;
   }
-  if (std::string text =
-          internal::CheckMaxima(Access::block_reaches(allocator), ChunkMap<L>::kBlocks);
+  if (std::string text = internal::CheckMaxima(Access::tables_reaches(allocator), Chunks::kTables);
       !text.empty()) {
     return text;
   }
@@ -213,6 +232,11 @@ template <Layout L, class Counters>
     const bool last = i == ranges.ranges().size();
     const std::uint64_t end = last ? G::kChunks.raw : G::ChunkOf(ranges.ranges()[i].begin).raw;
     while (hole < end) {
+      constexpr std::uint64_t kTable = Chunks::kTableBlocks * kBlockChunks;
+      if (Access::table_reaches(allocator, hole / kTable) == nullptr) {
+        hole = (hole / kTable + 1) * kTable;
+        continue;
+      }
       const std::uint64_t stop = std::min(end, (hole / kBlockChunks + 1) * kBlockChunks);
       const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{hole});
       if (chunk != nullptr &&

@@ -87,9 +87,9 @@ TEST_F(InvariantsTest, OneUpperBoundThatIsBelowTheLongestRun) {
   ASSERT_EQ(Reaches(3).Get(At(3)), 924u);
   for (const unsigned bound : {924u, 923u, 922u}) {
     Reaches(3).Set(At(3), bound);
-    Access::lane(Access::block_reaches(*heap_), 0, 0) = static_cast<std::int16_t>(bound);
-    for (unsigned level = 1; level < Access::block_reaches(*heap_).kShape.levels; ++level) {
-      Access::lane(Access::block_reaches(*heap_), level, 0) = static_cast<std::int16_t>(bound);
+    Access::lane(*Access::table_reaches(*heap_, 0), 0, 0) = static_cast<std::int16_t>(bound);
+    for (unsigned level = 1; level < Access::table_reaches(*heap_, 0)->kShape.levels; ++level) {
+      Access::lane(*Access::table_reaches(*heap_, 0), level, 0) = static_cast<std::int16_t>(bound);
     }
     EXPECT_EQ(Defect(), "") << bound;
   }
@@ -110,7 +110,7 @@ TEST_F(InvariantsTest, TwoMaximumThatIsNotTheLargestBelow) {
     EXPECT_THAT(Defect(), StartsWith("INV-2: ")) << "level " << level;
     --Access::lane(lanes, level, 0);
   }
-  auto& above = Access::block_reaches(*heap_);
+  auto& above = *Access::table_reaches(*heap_, 0);
   for (unsigned level = 0; level < above.kShape.levels; ++level) {
     for (const int wrong : {923, 925}) {
       Access::lane(above, level, 0) = static_cast<std::int16_t>(wrong);

@@ -9,7 +9,8 @@
 ///   TinyUneven       16384    512  4, 16, 32         base offset, chunk map of 4 blocks, heap base
 ///                                                    inside a block of every level
 ///   TinyOneRoot        256     64  1, 4              a single root entry; two levels
-///   TinyDeep          8192     64  2, 4, 32, 64, 128 five levels, widths 1, 1, 3, 1, 1
+///   TinyDeep          8192     64  2, 4, 32, 64, 128 five levels, widths 1, 1, 3, 1, 1; chunk map
+///                                                    of 4 tables of 2 blocks
 ///
 /// They obey every rule of a Layout; nothing in the library knows that they are tiny.
 #pragma once
@@ -27,7 +28,7 @@ struct TinyWordChunks {
   static constexpr unsigned kAddressBits = 25, kPointerBits = 64, kChunkPageBits = 6;
   static constexpr std::array<unsigned, 2> kFanoutBits{1, 2};
   static constexpr Address kBase{0}, kHeapBase{0};
-  static constexpr unsigned kChunkMapL1Bits = 0;
+  static constexpr unsigned kChunkMapL1Bits = 0, kBlockTableBits = 0;
   static constexpr SummaryMemory kSummaryMemory = SummaryMemory::kOneBlockAtStart;
 };
 
@@ -38,7 +39,7 @@ struct TinyUneven {
   static constexpr unsigned kAddressBits = 27, kPointerBits = 64, kChunkPageBits = 9;
   static constexpr std::array<unsigned, 2> kFanoutBits{2, 1};
   static constexpr Address kBase{0xfffffffffc000000}, kHeapBase{0xfffffffffcc00000};
-  static constexpr unsigned kChunkMapL1Bits = 2;
+  static constexpr unsigned kChunkMapL1Bits = 2, kBlockTableBits = 2;
   static constexpr SummaryMemory kSummaryMemory = SummaryMemory::kPerLevelAsTheHeapGrows;
 };
 
@@ -48,7 +49,7 @@ struct TinyOneRoot {
   static constexpr unsigned kAddressBits = 21, kPointerBits = 32, kChunkPageBits = 6;
   static constexpr std::array<unsigned, 1> kFanoutBits{2};
   static constexpr Address kBase{0}, kHeapBase{0};
-  static constexpr unsigned kChunkMapL1Bits = 0;
+  static constexpr unsigned kChunkMapL1Bits = 0, kBlockTableBits = 0;
   static constexpr SummaryMemory kSummaryMemory = SummaryMemory::kPerLevelAsTheHeapGrows;
 };
 
@@ -59,7 +60,7 @@ struct TinyDeep {
   static constexpr unsigned kAddressBits = 26, kPointerBits = 26, kChunkPageBits = 6;
   static constexpr std::array<unsigned, 4> kFanoutBits{1, 3, 1, 1};
   static constexpr Address kBase{0}, kHeapBase{0x280000};
-  static constexpr unsigned kChunkMapL1Bits = 3;
+  static constexpr unsigned kChunkMapL1Bits = 3, kBlockTableBits = 1;
   static constexpr SummaryMemory kSummaryMemory = SummaryMemory::kPerLevelAsTheHeapGrows;
 };
 

@@ -24,9 +24,10 @@ TEST(WithLayout, AnUnknownNameCallsNothing) {
 
 // A contract with users and with other programs.
 TEST(WithLayout, NamesAreThoseOfTheDocumentation) {
-  EXPECT_THAT(LayoutNames(), ::testing::ElementsAre("linux-amd64", "linux-arm64", "aix-ppc64",
-                                                    "ios-arm64", "linux-386", "linux-arm",
-                                                    "linux-mips", "wasm-1.25", "wasm-1.26"));
+  EXPECT_THAT(LayoutNames(),
+              ::testing::ElementsAre("linux-amd64", "linux-arm64", "aix-ppc64", "ios-arm64",
+                                     "linux-386", "linux-arm", "linux-mips", "wasm-1.25",
+                                     "wasm-1.26", "linux-amd64-la57"));
 }
 
 }  // namespace

@@ -22,18 +22,18 @@ struct LayoutNames {
   }
 };
 
-/// The nine that are shipped.
+/// The ten that are shipped.
 using ShippedLayouts = ::testing::Types<LinuxAmd64, LinuxArm64, AixPpc64, IosArm64, Linux386,
-                                        LinuxArm, LinuxMips, Wasm125, Wasm126>;
-/// Those with summaries that are committed as the heap grows, and terabytes of room.
-using Layouts48 = ::testing::Types<LinuxAmd64, LinuxArm64, AixPpc64>;
+                                        LinuxArm, LinuxMips, Wasm125, Wasm126, LinuxAmd64La57>;
+/// Those with terabytes of room.
+using WideLayouts = ::testing::Types<LinuxAmd64, LinuxArm64, AixPpc64, LinuxAmd64La57>;
 /// The shipped ones, and the tiny ones with room for 24 chunks and more.
 using RoomyLayouts =
     ::testing::Types<LinuxAmd64, LinuxArm64, AixPpc64, IosArm64, Linux386, LinuxArm, LinuxMips,
-                     Wasm125, Wasm126, TinyWordChunks, TinyUneven, TinyDeep>;
+                     Wasm125, Wasm126, LinuxAmd64La57, TinyWordChunks, TinyUneven, TinyDeep>;
 /// All there are.
-using AllLayouts =
-    ::testing::Types<LinuxAmd64, LinuxArm64, AixPpc64, IosArm64, Linux386, LinuxArm, LinuxMips,
-                     Wasm125, Wasm126, TinyWordChunks, TinyUneven, TinyDeep, TinyOneRoot>;
+using AllLayouts = ::testing::Types<LinuxAmd64, LinuxArm64, AixPpc64, IosArm64, Linux386, LinuxArm,
+                                    LinuxMips, Wasm125, Wasm126, LinuxAmd64La57, TinyWordChunks,
+                                    TinyUneven, TinyDeep, TinyOneRoot>;
 
 }  // namespace pagealloc::testing
