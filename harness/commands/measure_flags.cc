@@ -20,6 +20,7 @@
 #include "harness/commands/resolver.h"
 #include "harness/run/allocators.h"
 #include "harness/run/console.h"
+#include "harness/run/go_program.h"
 #include "harness/run/status_codes.h"
 #include "harness/run/with_layout.h"
 
@@ -87,7 +88,7 @@ void ResolveMemory(Resolver& resolver, const CLI::App& app, MeasureOptions& opti
     }
   }
   // The program behind go has no heap that could be mapped; all others shall do as it does.
-  const bool go = std::find(names.begin(), names.end(), "go") != names.end();
+  const bool go = std::any_of(names.begin(), names.end(), IsGo);
   options.memory_named = Given(app, "--memory");
   if (go && !options.memory_named) options.memory = HeapMemory::kSimulate;
 }
@@ -168,7 +169,7 @@ void ResolveSlowdown(Resolver& resolver, const MeasureFlags& flags, MeasureOptio
   if (options.open_loop)
     resolver.Refuse("--slowdown", "it slows batches down, which --rate has none of.");
   for (const std::string& name : options.allocators) {
-    if (name != "go" && AllocatorNamed(name).places != Places::kSystem) continue;
+    if (!IsGo(name) && AllocatorNamed(name).places != Places::kSystem) continue;
     resolver.Refuse("--slowdown", absl::StrCat("it has no effect on -a ", name, "."));
   }
   absl::StrAppend(&options.label, options.label.empty() ? "" : " ", "slowdown=", percent, "%");

@@ -36,10 +36,11 @@ const (
 const (
 	requestMagic  = 0x7165722d65676170 // "page-req"
 	answerMagic   = 0x736e612d65676170 // "page-ans"
-	streamVersion = 1
+	streamVersion = 2
 	passCheck     = 1 // bits of wordPasses
 	passBatches   = 2
 	passOps       = 4
+	passLocked    = 8
 	unknown       = ^uint64(0)
 )
 
@@ -102,6 +103,7 @@ func answer(in io.Reader, out io.Writer) error {
 			ChunkPages:     head[wordChunkPages],
 			ExplicitGrowth: head[wordExplicitGrowth] != 0,
 			CPUTicks:       head[wordClock] != 0,
+			EachLocked:     head[wordPasses]&passLocked != 0,
 		}
 		return r
 	}

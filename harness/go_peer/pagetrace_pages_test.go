@@ -3,8 +3,9 @@
 // tools/build-go-peer lays this file over package runtime, where an allocator can be made that is
 // not the program's own (NewPageAlloc of export_test.go) and its methods can be called as the
 // runtime calls them: under the heap's lock, on the system stack. A pass takes both once, so that
-// only the allocator's work is timed. Every pass goes through step(); with Idle set, the allocator
-// is left out and what remains is the loop's own cost.
+// only the allocator's work is timed; with EachLocked a timed pass takes both for each operation, as
+// the runtime does. Every pass goes through step(); with Idle set, the allocator is left out (and so
+// are stack and lock) and what remains is the loop's own cost.
 
 package runtime
 
@@ -49,6 +50,7 @@ type PagetraceReplay struct {
 	ExplicitGrowth bool           // the heap grows by pagetraceGrow only
 	CPUTicks       bool           // time by the CPU's counter, not by nanotime
 	Idle           bool           // call no allocator
+	EachLocked     bool           // each timed operation changes the stack and takes the lock
 
 	Hash      uint64
 	pages     *pageAlloc
@@ -90,6 +92,10 @@ func (r *PagetraceReplay) Execute(begin, end int, outcomes []PagetraceOutcome) {
 // TimeBatches runs operations from `begin` on; batch b ends before operation ends[b] and takes
 // ticks[b].
 func (r *PagetraceReplay) TimeBatches(begin int, ends, ticks []uint64) {
+	if r.EachLocked && !r.Idle {
+		r.timeBatchesLocked(begin, ends, ticks)
+		return
+	}
 	systemstack(func() {
 		lock(r.pages.mheapLock)
 		hash := r.Hash
@@ -107,23 +113,58 @@ func (r *PagetraceReplay) TimeBatches(begin int, ends, ticks []uint64) {
 	})
 }
 
+// stepLocked is an operation as mheap does it for a goroutine.
+func (r *PagetraceReplay) stepLocked(op *PagetraceOp, hash uint64) uint64 {
+	systemstack(func() {
+		lock(r.pages.mheapLock)
+		hash = r.step(op, hash)
+		unlock(r.pages.mheapLock)
+	})
+	return hash
+}
+
+// timeBatchesLocked is TimeBatches on the goroutine's stack and without the lock.
+func (r *PagetraceReplay) timeBatchesLocked(begin int, ends, ticks []uint64) {
+	at := begin
+	for b := range ends {
+		end := int(ends[b])
+		start := r.now()
+		for ; at < end; at++ {
+			r.Hash = r.stepLocked(&r.Ops[at], r.Hash)
+		}
+		ticks[b] = uint64(r.now() - start)
+	}
+}
+
 // TimeOps runs operations from `begin` on; ticks, one for each, gets what it took.
 func (r *PagetraceReplay) TimeOps(begin int, ticks []uint32) {
+	if r.EachLocked && !r.Idle {
+		for i := range ticks {
+			start := r.now()
+			r.Hash = r.stepLocked(&r.Ops[begin+i], r.Hash)
+			ticks[i] = pagetraceTicks(r.now() - start)
+		}
+		return
+	}
 	systemstack(func() {
 		lock(r.pages.mheapLock)
 		hash := r.Hash
 		for i := range ticks {
 			start := r.now()
 			hash = r.step(&r.Ops[begin+i], hash)
-			taken := r.now() - start
-			if taken > 1<<32-1 {
-				taken = 1<<32 - 1
-			}
-			ticks[i] = uint32(taken)
+			ticks[i] = pagetraceTicks(r.now() - start)
 		}
 		r.Hash = hash
 		unlock(r.pages.mheapLock)
 	})
+}
+
+// pagetraceTicks is a time, cut to 32 bits.
+func pagetraceTicks(taken int64) uint32 {
+	if taken > 1<<32-1 {
+		taken = 1<<32 - 1
+	}
+	return uint32(taken)
 }
 
 func (r *PagetraceReplay) now() int64 {

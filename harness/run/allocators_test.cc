@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/run/go_program.h"
 #include "harness/trace/trace_reader.h"
 
 namespace pagealloc::bench {
@@ -51,8 +52,8 @@ TEST(MisfitForAllocator, WhoChoosesPlacesCannotRunRecordsThatNamePages) {
 }
 
 TEST(MisfitForAllocator, OnlyOursScavenge) {
-  EXPECT_EQ(Unable("a 1 3\nf 1\ns 1\n"), With({"go"}, kPeers));
-  EXPECT_EQ(Unable("a 1 3\nn\n"), With({"go"}, kPeers));
+  EXPECT_EQ(Unable("a 1 3\nf 1\ns 1\n"), With({"go", "go-locked"}, kPeers));
+  EXPECT_EQ(Unable("a 1 3\nn\n"), With({"go", "go-locked"}, kPeers));
 }
 
 TEST(MisfitForAllocator, WhoMapsMemoryGrowsByItself) {
@@ -77,7 +78,7 @@ TEST(MisfitForAllocator, AWorkloadMayGrowItsHeapInTheSetUpOnly) {
 TEST(WrongLayout, GoHasTwo) {
   for (const AllocatorInfo& allocator : AllAllocators()) {
     EXPECT_EQ(WrongLayout(allocator, "linux-386"), std::nullopt) << allocator.name;
-    EXPECT_EQ(WrongLayout(allocator, "wasm-1.26").has_value(), allocator.name == "go");
+    EXPECT_EQ(WrongLayout(allocator, "wasm-1.26").has_value(), IsGo(allocator.name));
   }
 }
 

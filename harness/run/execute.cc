@@ -13,6 +13,7 @@
 #include "harness/base/parse_units.h"
 #include "harness/run/execute_on.h"
 #include "harness/run/execute_with.h"
+#include "harness/run/go_program.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -83,7 +84,7 @@ absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const P
     CheckRadix(options, program, judgement, verify, result);
   } else if (options.allocator == "reference") {
     CheckReference(options, program, judgement, verify, result);
-  } else if (options.allocator == "go") {
+  } else if (IsGo(options.allocator)) {
     CheckGo(options, program, judgement, verify, result);
   } else {
     CheckPeer(options, program, judgement, verify, result);
@@ -104,7 +105,7 @@ absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Progr
     TimeRadix(options, program, result);
   } else if (options.allocator == "reference") {
     TimeReference(options, program, result);
-  } else if (options.allocator == "go") {
+  } else if (IsGo(options.allocator)) {
     TimeGo(options, program, result);
   } else {
     TimePeer(options, program, result);

@@ -61,6 +61,7 @@ absl::StatusOr<TimedResult> Time(const CellOptions& options, GoRequest request) 
   request.time_batches = options.time_batches;
   request.time_ops = options.time_ops;
   request.clock = options.clock.source;
+  request.each_locked = options.allocator == kGoLocked;
   if (options.time_batches) request.batches = batches;
   const absl::StatusOr<GoAnswer> answer = Ask(options, request);
   if (!answer.ok()) return answer.status();

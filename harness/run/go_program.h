@@ -8,6 +8,14 @@
 
 namespace pagealloc::bench {
 
+/// The allocators that these programs are: `go`, whose timed passes take the runtime's heap lock
+/// and change to the system stack once, and kGoLocked, which does both for each operation, as the
+/// runtime itself.
+inline constexpr std::string_view kGoLocked = "go-locked";
+constexpr bool IsGo(std::string_view allocator) {
+  return allocator == "go" || allocator == kGoLocked;
+}
+
 /// The layouts for which there is a program.
 inline constexpr std::array<std::string_view, 2> kGoLayouts{"linux-amd64", "linux-386"};
 

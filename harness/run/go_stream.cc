@@ -76,8 +76,8 @@ class Taker {
 
 std::string EncodeGoRequest(const GoRequest& request) {
   const Program& program = request.program;
-  const std::uint64_t passes =
-      (request.check ? 1U : 0U) | (request.time_batches ? 2U : 0U) | (request.time_ops ? 4U : 0U);
+  const std::uint64_t passes = (request.check ? 1U : 0U) | (request.time_batches ? 2U : 0U) |
+                               (request.time_ops ? 4U : 0U) | (request.each_locked ? 8U : 0U);
   std::string text;
   text.reserve(program.ops.size() * sizeof(WireOp) + request.batches.size() * 8 + 128);
   for (const std::uint64_t word : std::initializer_list<std::uint64_t>{

@@ -4,9 +4,10 @@
 ///
 ///   request   "page-req", version, address of offset 0, pages from there to the layout's end,
 ///             chunk pages, 1 if the heap grows by record only, IDs, operations, first measured
-///             operation, batches, passes (1 check, 2 batches, 4 ops), clock (1: the CPU's
-///             counter); operations: kind (32 bits, as OpKind), ID (32 bits), at, count, mask;
-///             batches: the operation behind the last of each
+///             operation, batches, passes (1 check, 2 batches, 4 ops; 8: in timed
+///             ones each operation changes to the system stack and takes the heap's lock), clock
+///             (1: the CPU's counter); operations: kind (32 bits, as OpKind), ID (32 bits), at,
+///             count, mask; batches: the operation behind the last of each
 ///   answer    "page-ans", version; then the passes that were asked for:
 ///             check     result hash, bytes of metadata; first, scavenged, mask of each operation
 ///             batches   result hash, costs; ticks of each batch; the same without the allocator
@@ -34,7 +35,7 @@
 
 namespace pagealloc::bench {
 
-inline constexpr std::uint64_t kGoStreamVersion = 1;
+inline constexpr std::uint64_t kGoStreamVersion = 2;
 
 /// What is asked of the program. `program` and `batches` outlive it.
 struct GoRequest {
@@ -45,6 +46,8 @@ struct GoRequest {
   bool check = false;
   bool time_batches = false;
   bool time_ops = false;
+  /// Each timed operation as the runtime does it for a goroutine, not all of them under one lock.
+  bool each_locked = false;
   ClockSource clock = ClockSource::kClockGettime;
 };
 
