@@ -1,6 +1,5 @@
 /// reach: what the reach index is made of, against naive loops: lines of numbers with their maxima
-/// (max_lanes.h), runs of ones in a bitmap as a whole (wide_bits.h), in both ways of computing
-/// each.
+/// (max_lanes.h), where free runs begin in the words of a bitmap (word_runs.h).
 ///
 /// Input: operations of few bytes; the low 3 bits of the first say which.
 
@@ -13,7 +12,8 @@
 #include "fuzz/narrow.h"
 #include "fuzz/target.h"
 #include "pagealloc/max_lanes.h"
-#include "pagealloc/wide_bits.h"
+#include "pagealloc/page_bits.h"
+#include "pagealloc/word_runs.h"
 
 namespace pagealloc::fuzz {
 namespace {
@@ -102,24 +102,36 @@ void AskLine(NarrowRun& run, ByteReader& in) {
   run.Expect("LanesAtLeastPortable", LanesAtLeastPortable(line.data(), bound), want, {number});
 }
 
-/// The zeros of some words; `Bits` is one way of computing.
-template <unsigned kWords, class Bits>
-void AskBits(NarrowRun& run, const std::array<std::uint64_t, kWords>& words, unsigned count) {
-  const Bits zeros = Bits::Inverse(words);
-  unsigned run_length = 0;
-  unsigned longest = 0;
-  unsigned first = kWords * 64;   // of `count` zeros
-  unsigned lowest = kWords * 64;  // zero
-  for (unsigned i = 0; i < kWords * 64; ++i) {
-    run_length = (words[i / 64] >> i % 64 & 1) == 0 ? run_length + 1 : 0;
-    longest = std::max(longest, run_length);
-    if (run_length == 1) lowest = std::min(lowest, i);
-    if (run_length == count) first = std::min(first, i + 1 - count);
+/// The runs of zeros of a chunk's bitmap.
+void AskBits(NarrowRun& run, const std::array<std::uint64_t, WordRuns::kWords>& words,
+             unsigned count) {
+  PageBits<512> bits;
+  WordRuns runs;
+  std::array<unsigned, WordRuns::kWords> longest{};  // that begins in each word
+  unsigned first = 512;                              // of `count` zeros
+  for (unsigned w = 0; w < words.size(); ++w) bits.SetInWord(64 * w, words[w]);
+  for (unsigned page = 0; page < 512; ++page) {
+    const unsigned begin = page;
+    while (page < 512 && !bits.Get(page)) ++page;
+    longest[begin / 64] = std::max(longest[begin / 64], page - begin);
+    if (page - begin >= count) first = std::min(first, begin);
   }
-  run.Expect("WideBits::any", zeros.any(), longest > 0, {kWords, words[0]});
-  run.Expect("WideBits::Lowest", zeros.Lowest(), lowest, {kWords, words[0]});
-  run.Expect("Runs", Runs(zeros, count).Lowest(), first, {kWords, count, words[0]});
-  run.Expect("LongestRun", LongestRun(zeros), std::min(longest, 64U), {kWords, words[0]});
+  unsigned most = 0;
+  for (unsigned w = 0; w < words.size(); ++w) {
+    const unsigned got = LongestBeginning(bits, w);
+    run.Expect("LongestBeginning", got, longest[w], {w, words[w]});
+    runs.Set(w, got);
+    most = std::max(most, std::min(got, WordRuns::kMost));
+  }
+  for (unsigned w = 0; w < words.size(); ++w) {
+    run.Expect("WordRuns::Get", runs.Get(w), std::min(longest[w], WordRuns::kMost), {w});
+  }
+  run.Expect("WordRuns::max", runs.max(), most, {words[0]});
+  const unsigned word = runs.FirstAtLeast(count);
+  run.Expect("WordRuns::FirstAtLeast", word, first / 64, {count, words[0]});
+  if (word < WordRuns::kWords) {
+    run.Expect("LowestBeginning", LowestBeginning(bits, word, count), first, {count, words[0]});
+  }
 }
 
 class ReachRun {
@@ -151,24 +163,17 @@ class ReachRun {
           words_[code / 8 % words_.size()] = WordFrom(in_, words_[code / 8 % words_.size()]);
           break;
         default:
-          AskWords(in_.Byte() % 64U + 1);
+          AskBits(run_, words_, in_.Byte() % WordRuns::kMost + 1U);
           break;
       }
     }
     few_.AskAll();
     many_.AskAll();
     one_.AskAll();
-    AskWords(2);
+    AskBits(run_, words_, 2);
   }
 
  private:
-  void AskWords(unsigned count) {
-    AskBits<8, WideBits<8>>(run_, words_, count);
-    AskBits<8, WideBitsPortable<8>>(run_, words_, count);
-    const std::array<std::uint64_t, 1> word{words_[0]};
-    AskBits<1, WideBits<1>>(run_, word, count);
-  }
-
   NarrowRun& run_;
   ByteReader in_;
   LanesRun<1> one_{run_};

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "pagealloc/contract.h"
+#include "pagealloc/hot.h"
 #include "pagealloc/page_bits.h"
 #include "pagealloc/units.h"
 
@@ -35,7 +36,7 @@ struct Chunk {
   PageBits<kPages> scavenged;
 
   /// Marks pages allocated and not scavenged; returns how many were scavenged (Go: allocRange).
-  constexpr unsigned Allocate(unsigned first, unsigned count) {
+  PA_HOT constexpr unsigned Allocate(unsigned first, unsigned count) {
     if (count == 1) {  // the most frequent size by far
       const unsigned was_scavenged = scavenged.Get(first) ? 1 : 0;
       allocated.Set(first);
@@ -57,7 +58,7 @@ struct Chunk {
   }
 
   /// Marks pages free; scavenged bits stay (Go: free, free1, freeAll).
-  constexpr void Free(unsigned first, unsigned count) {
+  PA_HOT constexpr void Free(unsigned first, unsigned count) {
     if (first % 64 + count <= 64) {
       allocated.ClearInWord(first, WordMask(first % 64, count));
     } else {

@@ -7,7 +7,7 @@
 /// tables where there are several. They start as zero (free, not scavenged, not in the heap), never
 /// move and never go away. Beside the pointers are maxima of the reach index (reach_index.h says
 /// what that is): of each block, of each table. 32-bit layouts have one block for everything. With
-/// 48 bits: 8192 pointers, and blocks of 8192 chunks (32 GiB of heap), 1 MiB and 84 KiB each. With
+/// 48 bits: 8192 pointers, and blocks of 8192 chunks (32 GiB of heap), 1 MiB and 148 KiB each. With
 /// 57 bits: 2048 tables of 2048 such blocks, 24 KiB each.
 ///
 /// Threads: one caller at a time, but for chunks whose block exists: to find them is to read what
@@ -21,9 +21,11 @@
 
 #include "pagealloc/chunk.h"
 #include "pagealloc/contract.h"
+#include "pagealloc/hot.h"
 #include "pagealloc/layout.h"
 #include "pagealloc/max_lanes.h"
 #include "pagealloc/os_memory.h"
+#include "pagealloc/word_runs.h"
 
 namespace pagealloc {
 
@@ -47,9 +49,11 @@ class ChunkMap {
   struct ChunkBits {
     std::array<std::uint64_t, (kBlockChunks + 63) / 64> words;
 
-    [[nodiscard]] bool Get(std::size_t i) const { return (words[i / 64] >> i % 64 & 1) != 0; }
-    void Set(std::size_t i) { words[i / 64] |= std::uint64_t{1} << i % 64; }
-    void Clear(std::size_t i) { words[i / 64] &= ~(std::uint64_t{1} << i % 64); }
+    [[nodiscard]] PA_HOT bool Get(std::size_t i) const {
+      return (words[i / 64] >> i % 64 & 1) != 0;
+    }
+    PA_HOT void Set(std::size_t i) { words[i / 64] |= std::uint64_t{1} << i % 64; }
+    PA_HOT void Clear(std::size_t i) { words[i / 64] &= ~(std::uint64_t{1} << i % 64); }
   };
 
   /// What is known of kBlockChunks consecutive chunks.
@@ -62,8 +66,12 @@ class ChunkMap {
     /// While a batch of frees is under way, else zero: chunks with a run of it, with several.
     ChunkBits freed_once;
     ChunkBits freed_again;
-    /// Of each chunk the word of the scavenge index (scavenge_index.h).
-    std::array<std::uint64_t, kBlockChunks> scavenge;
+    /// What else an operation needs of a chunk, side by side.
+    struct Words {
+      std::uint64_t scavenge;  ///< of the scavenge index (scavenge_index.h)
+      WordRuns runs;           ///< what begins in each word of its bitmap (word_runs.h)
+    };
+    std::array<Words, kBlockChunks> words;
   };
   /// Levels of maxima above a block's: those of its table, and of all tables.
   static constexpr unsigned kLevelsAbove =
@@ -123,10 +131,10 @@ class ChunkMap {
   }
 
   /// Bitmaps of a chunk whose block exists (Go: chunkOf).
-  [[nodiscard]] Entry& operator[](ChunkIndex chunk) {
+  [[nodiscard]] PA_HOT Entry& operator[](ChunkIndex chunk) {
     return BlockAt(chunk).chunks[IndexInBlock(chunk)];
   }
-  [[nodiscard]] const Entry& operator[](ChunkIndex chunk) const {
+  [[nodiscard]] PA_HOT const Entry& operator[](ChunkIndex chunk) const {
     return BlockAt(chunk).chunks[IndexInBlock(chunk)];
   }
   /// Null if the block does not exist. Not null does not mean that the chunk is in the heap
@@ -137,8 +145,8 @@ class ChunkMap {
   }
 
   /// The block of a chunk whose block exists.
-  [[nodiscard]] Block& BlockAt(ChunkIndex chunk) { return *BlockPointer(BlockOf(chunk)); }
-  [[nodiscard]] const Block& BlockAt(ChunkIndex chunk) const {
+  [[nodiscard]] PA_HOT Block& BlockAt(ChunkIndex chunk) { return *BlockPointer(BlockOf(chunk)); }
+  [[nodiscard]] PA_HOT const Block& BlockAt(ChunkIndex chunk) const {
     return *BlockPointer(BlockOf(chunk));
   }
   /// The same, or null.
@@ -149,11 +157,11 @@ class ChunkMap {
     return BlockPointer(BlockOf(chunk));
   }
   /// Where in its block a chunk is.
-  [[nodiscard]] static constexpr std::size_t IndexInBlock(ChunkIndex chunk) {
+  [[nodiscard]] PA_HOT static constexpr std::size_t IndexInBlock(ChunkIndex chunk) {
     return static_cast<std::size_t>(G::ChunkMapL2(chunk));
   }
   /// Which block a chunk is in.
-  [[nodiscard]] static constexpr std::size_t BlockOf(ChunkIndex chunk) {
+  [[nodiscard]] PA_HOT static constexpr std::size_t BlockOf(ChunkIndex chunk) {
     return static_cast<std::size_t>(G::ChunkMapL1(chunk));
   }
 
@@ -205,7 +213,7 @@ class ChunkMap {
     MaxLanes<kTableBlocks> reach;  // the largest of each block
   };
 
-  [[nodiscard]] Table* TableOf(std::uint64_t block) {
+  [[nodiscard]] PA_HOT Table* TableOf(std::uint64_t block) {
     if constexpr (kTables == 1)
       return tables_.data();
     else
@@ -214,7 +222,7 @@ class ChunkMap {
   [[nodiscard]] const Table* TableOf(std::uint64_t block) const {
     return const_cast<ChunkMap*>(this)->TableOf(block);
   }
-  [[nodiscard]] Block* BlockPointer(std::size_t block) const {
+  [[nodiscard]] PA_HOT Block* BlockPointer(std::size_t block) const {
     return TableOf(block)->blocks[block % kTableBlocks];
   }
   template <class Visit>

@@ -32,16 +32,16 @@ void ExpectBlock(std::uint64_t bytes, std::uint64_t blocks, std::uint64_t chunks
 
 // As many chunks as Go's, whose blocks have the bitmaps alone: 1 MiB, 4, 128 and 64 KiB.
 TEST(ChunkMap, BlocksHaveTheChunksOfTheGoRuntimesAndSomePagesMore) {
-  ExpectBlock<LinuxAmd64>((1u << 20) + (84u << 10), 8192, 8192);
-  ExpectBlock<LinuxArm64>((1u << 20) + (84u << 10), 8192, 8192);
-  ExpectBlock<AixPpc64>((1u << 20) + (84u << 10), 8192, 8192);
+  ExpectBlock<LinuxAmd64>((1u << 20) + (148u << 10), 8192, 8192);
+  ExpectBlock<LinuxArm64>((1u << 20) + (148u << 10), 8192, 8192);
+  ExpectBlock<AixPpc64>((1u << 20) + (148u << 10), 8192, 8192);
   ExpectBlock<IosArm64>(8u << 10, 8192, 32);
-  ExpectBlock<Linux386>(140u << 10, 1, 1024);
-  ExpectBlock<LinuxArm>(140u << 10, 1, 1024);
-  ExpectBlock<LinuxMips>(72u << 10, 1, 512);
-  ExpectBlock<Wasm125>(140u << 10, 1, 1024);
-  ExpectBlock<LinuxAmd64La57>((1u << 20) + (84u << 10) + (24u << 10), 1u << 22, 8192);
-  ExpectBlock<Wasm126>(212u << 10, 1, 8192);
+  ExpectBlock<Linux386>(148u << 10, 1, 1024);
+  ExpectBlock<LinuxArm>(148u << 10, 1, 1024);
+  ExpectBlock<LinuxMips>(76u << 10, 1, 512);
+  ExpectBlock<Wasm125>(148u << 10, 1, 1024);
+  ExpectBlock<LinuxAmd64La57>((1u << 20) + (148u << 10) + (24u << 10), 1u << 22, 8192);
+  ExpectBlock<Wasm126>(276u << 10, 1, 8192);
 }
 
 TEST(ChunkMap, BlockIsRoundedToPagesOfTheOs) {

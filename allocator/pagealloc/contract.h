@@ -37,7 +37,7 @@ constexpr std::uint64_t ValueForMessage(const T& value) {
 template <class... T>
 [[noreturn, gnu::cold, gnu::noinline]] void Broken(const char* kind, const char* rule,
                                                    const char* names, const char* file, int line,
-                                                   const T&... values) noexcept {
+                                                   T... values) noexcept {
   StopBroken(kind, rule, names, {ValueForMessage(values)...}, file, line);
 }
 

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "pagealloc/contract.h"
+#include "pagealloc/hot.h"
 #include "pagealloc/units.h"
 
 namespace pagealloc {
@@ -202,19 +203,19 @@ struct Geometry {
     return Address{(bytes - 1 + L::kBase.raw) & kPointerMask};
   }
 
-  static constexpr ChunkIndex ChunkOf(PageOffset page) {  ///< Go: chunkIndex
+  PA_HOT static constexpr ChunkIndex ChunkOf(PageOffset page) {  ///< Go: chunkIndex
     return ChunkIndex{page.raw >> kChunkPageBits};
   }
-  static constexpr PageOffset ChunkBegin(ChunkIndex chunk) {  ///< Go: chunkBase
+  PA_HOT static constexpr PageOffset ChunkBegin(ChunkIndex chunk) {  ///< Go: chunkBase
     return PageOffset{chunk.raw << kChunkPageBits};
   }
-  static constexpr unsigned PageInChunk(PageOffset page) {  ///< Go: chunkPageIndex
+  PA_HOT static constexpr unsigned PageInChunk(PageOffset page) {  ///< Go: chunkPageIndex
     return static_cast<unsigned>(page.raw & (kChunkPages.raw - 1));
   }
-  static constexpr std::uint64_t ChunkMapL1(ChunkIndex chunk) {  ///< Go: chunkIdx.l1
+  PA_HOT static constexpr std::uint64_t ChunkMapL1(ChunkIndex chunk) {  ///< Go: chunkIdx.l1
     return kChunkMapL1Bits == 0 ? 0 : chunk.raw >> kChunkMapL2Bits;
   }
-  static constexpr std::uint64_t ChunkMapL2(ChunkIndex chunk) {  ///< Go: chunkIdx.l2
+  PA_HOT static constexpr std::uint64_t ChunkMapL2(ChunkIndex chunk) {  ///< Go: chunkIdx.l2
     return kChunkMapL1Bits == 0 ? chunk.raw
                                 : chunk.raw & ((std::uint64_t{1} << kChunkMapL2Bits) - 1);
   }

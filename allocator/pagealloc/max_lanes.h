@@ -20,6 +20,7 @@
 #include <cstring>
 
 #include "pagealloc/contract.h"
+#include "pagealloc/hot.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -96,11 +97,11 @@ class MaxLanes {
     }
   }();
 
-  [[nodiscard]] unsigned Get(std::uint64_t i) const { return Number(lanes_[Index(i)]); }
+  [[nodiscard]] PA_HOT unsigned Get(std::uint64_t i) const { return Number(lanes_[Index(i)]); }
   /// The largest number.
-  [[nodiscard]] unsigned max() const { return AtLevel(kShape.levels - 1, 0); }
+  [[nodiscard]] PA_HOT unsigned max() const { return AtLevel(kShape.levels - 1, 0); }
   /// The number at level k: of a lane, or the maximum of a line of level k - 1.
-  [[nodiscard]] unsigned AtLevel(unsigned level, std::uint64_t i) const {
+  [[nodiscard]] PA_HOT unsigned AtLevel(unsigned level, std::uint64_t i) const {
     return Number(lanes_[kShape.begin[level] + Index(i)]);
   }
 
@@ -125,16 +126,19 @@ class MaxLanes {
     PA_ASSERT(number < Get(i), i, number);
     std::size_t at = Index(i);
     const Lane before = LaneOf(Get(i));
-    lanes_[at] = LaneOf(number);
-    for (unsigned level = 1; level < kShape.levels; ++level) {
+    Lane now = LaneOf(number);
+    for (unsigned level = 0;; ++level) {
+      Lane* const lanes = &lanes_[kShape.begin[level]];
+      // The line is read before the lane is written: a vector that is loaded from where a single
+      // lane was stored a moment ago waits until the store has reached the cache.
+      const bool last = level + 1 == kShape.levels;
+      const bool largest = !last && lanes_[kShape.begin[level + 1] + at / kLine] == before;
+      const Lane others = largest ? MaxOfOthers(lanes + at / kLine * kLine, at % kLine) : before;
+      lanes[at] = now;
+      if (last || !largest || others == before) return level + 1;
+      now = std::max(now, others);
       at /= kLine;
-      Lane& above = lanes_[kShape.begin[level] + at];
-      if (above != before) return level;  // another lane of the line is larger
-      const Lane largest = LineMax(&lanes_[kShape.begin[level - 1] + at * kLine]);
-      if (largest == before) return level;
-      above = largest;
     }
-    return kShape.levels;
   }
 
   /// Gives a lane any number. Returns as Raise(); 0: the number is as before.
@@ -174,9 +178,19 @@ class MaxLanes {
   static constexpr unsigned Number(Lane lane) { return static_cast<unsigned>(lane); }
   static constexpr Lane LaneOf(unsigned number) { return static_cast<Lane>(number); }
 
-  static Lane LineMax(const Lane* line) {
+  /// The largest of a line but for lane k.
+  static Lane MaxOfOthers(const Lane* line, std::size_t k) {
+    static constexpr auto kAllButTheMiddle = [] {
+      std::array<Lane, 2 * kLine - 1> lanes{};
+      lanes.fill(-1);
+      lanes[kLine - 1] = 0;
+      return lanes;
+    }();
+    const Lane* const mask = &kAllButTheMiddle[kLine - 1 - k];
     Lane largest = 0;
-    for (unsigned i = 0; i < kLine; ++i) largest = std::max(largest, line[i]);
+    for (std::size_t i = 0; i < kLine; ++i) {
+      largest = std::max(largest, static_cast<Lane>(line[i] & mask[i]));
+    }
     return largest;
   }
 

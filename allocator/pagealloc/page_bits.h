@@ -14,14 +14,14 @@
 #include <optional>
 
 #include "pagealloc/contract.h"
+#include "pagealloc/hot.h"
 #include "pagealloc/summary.h"
 #include "pagealloc/units.h"
-#include "pagealloc/wide_bits.h"
 
 namespace pagealloc {
 
 /// Bits [first, first + count) of a word; 1 <= count, first + count <= 64.
-constexpr std::uint64_t WordMask(unsigned first, unsigned count) {
+PA_HOT constexpr std::uint64_t WordMask(unsigned first, unsigned count) {
   return (~std::uint64_t{0} >> (64 - count)) << first;
 }
 
@@ -70,25 +70,27 @@ class PageBits {
     unsigned first_free;
   };
 
-  [[nodiscard]] constexpr bool Get(unsigned i) const { return (WordOf(i) >> i % 64 & 1) != 0; }
+  [[nodiscard]] PA_HOT constexpr bool Get(unsigned i) const {
+    return (WordOf(i) >> i % 64 & 1) != 0;
+  }
   /// The whole word that contains bit i, not shifted (Go: block64, pages64).
-  [[nodiscard]] constexpr std::uint64_t WordOf(unsigned i) const {
+  [[nodiscard]] PA_HOT constexpr std::uint64_t WordOf(unsigned i) const {
     PA_ASSERT(i < kPages, i);
     return words_[i / 64];
   }
-  [[nodiscard]] constexpr std::uint64_t word(unsigned index) const { return words_[index]; }
+  [[nodiscard]] PA_HOT constexpr std::uint64_t word(unsigned index) const { return words_[index]; }
 
-  constexpr void Set(unsigned i) { SetInWord(i, std::uint64_t{1} << i % 64); }
-  constexpr void Clear(unsigned i) { ClearInWord(i, std::uint64_t{1} << i % 64); }
+  PA_HOT constexpr void Set(unsigned i) { SetInWord(i, std::uint64_t{1} << i % 64); }
+  PA_HOT constexpr void Clear(unsigned i) { ClearInWord(i, std::uint64_t{1} << i % 64); }
   constexpr void SetAll() { words_.fill(~std::uint64_t{0}); }
   constexpr void ClearAll() { words_.fill(0); }
   /// Adds the ones of `bits` to the word of bit i (Go: setBlock64, allocPages64).
-  constexpr void SetInWord(unsigned i, std::uint64_t bits) {
+  PA_HOT constexpr void SetInWord(unsigned i, std::uint64_t bits) {
     PA_ASSERT(i < kPages, i);
     words_[i / 64] |= bits;
   }
   /// Takes the ones of `bits` out of the word of bit i (Go: clearBlock64).
-  constexpr void ClearInWord(unsigned i, std::uint64_t bits) {
+  PA_HOT constexpr void ClearInWord(unsigned i, std::uint64_t bits) {
     PA_ASSERT(i < kPages, i);
     words_[i / 64] &= ~bits;
   }
@@ -111,7 +113,7 @@ class PageBits {
   }
 
   /// Zeros directly below bit i (i <= kPages): the length of the run that ends there.
-  [[nodiscard]] constexpr unsigned ZerosBelow(unsigned i) const {
+  [[nodiscard]] PA_HOT constexpr unsigned ZerosBelow(unsigned i) const {
     PA_EXPECT(i <= kPages, i);
     unsigned w = i / 64;
     unsigned zeros = i % 64;
@@ -127,7 +129,11 @@ class PageBits {
     return zeros;
   }
   /// Zeros from bit i (i <= kPages) upwards: the length of the run that begins there.
-  [[nodiscard]] constexpr unsigned ZerosFrom(unsigned i) const { return RunFrom<0>(i); }
+  [[nodiscard]] PA_HOT constexpr unsigned ZerosFrom(unsigned i) const { return RunFrom<0>(i); }
+  /// The same, but if there are `enough`, or more, it may be any number from `enough` on.
+  [[nodiscard]] PA_HOT constexpr unsigned ZerosFrom(unsigned i, unsigned enough) const {
+    return RunFrom<0>(i, enough);
+  }
   /// Ones from bit i (i <= kPages) upwards.
   [[nodiscard]] constexpr unsigned OnesFrom(unsigned i) const {
     return RunFrom<~std::uint64_t{0}>(i);
@@ -163,32 +169,25 @@ class PageBits {
     return {PageCount{start}, PageCount{longest}, PageCount{run}};
   }
 
-  /// The longest run of zeros.
-  [[nodiscard]] unsigned LongestZeros() const {
-    const unsigned longest = LongestRun(WideBits<kWords>::Inverse(words_));
-    if (longest < 64 || kWords == 1) return longest;
-    return static_cast<unsigned>(Summarize().max.raw);
-  }
-
   /// Lowest run of `count` zeros at or after the start of the word that holds `from`, and the first
   /// zero in the words visited; nullopt if there is none. The caller knows that nothing below
   /// `from` is free, so rounding down to a word keeps the answer the lowest (Go: find, and its
   /// find1, findSmallN, findLargeN). `words_read` grows by the words visited.
-  [[nodiscard]] std::optional<Match> Find(std::uint64_t count, unsigned from,
-                                          std::uint64_t& words_read) const {
+  [[nodiscard]] constexpr std::optional<Match> Find(std::uint64_t count, unsigned from,
+                                                    std::uint64_t& words_read) const {
     PA_EXPECT(count >= 1 && from < kPages, count, from);
     if (count == 1) return FindOne(from, words_read);
     if (count > kPages) return std::nullopt;
-    return count <= 64 ? FindShort(static_cast<unsigned>(count), from, words_read)
-                       : FindLong(static_cast<unsigned>(count), from, words_read);
+    return FindRun(static_cast<unsigned>(count), from, words_read);
   }
 
   friend constexpr bool operator==(const PageBits&, const PageBits&) = default;
 
  private:
-  /// Bits from bit i upwards that are as those of kWord, which is all zeros or all ones.
+  /// Bits from bit i upwards that are as those of kWord, which is all zeros or all ones; at least
+  /// `enough` of them need not be counted further.
   template <std::uint64_t kWord>
-  [[nodiscard]] constexpr unsigned RunFrom(unsigned i) const {
+  [[nodiscard]] PA_HOT constexpr unsigned RunFrom(unsigned i, unsigned enough = kPages) const {
     PA_EXPECT(i <= kPages, i);
     unsigned w = i / 64;
     unsigned run = 0;
@@ -198,7 +197,7 @@ class PageBits {
       run = 64 - i % 64;
       ++w;
     }
-    for (; w < kWords; ++w) {
+    for (; w < kWords && run < enough; ++w) {
       if (words_[w] != kWord)
         return run + static_cast<unsigned>(std::countr_zero(words_[w] ^ kWord));
       run += 64;
@@ -237,25 +236,10 @@ class PageBits {
     return std::nullopt;
   }
 
-  /// 2 to 64 zeros.
-  std::optional<Match> FindShort(unsigned count, unsigned from, std::uint64_t& words_read) const {
-    words_read += kWords - from / 64;
-    auto zeros = WideBits<kWords>::Inverse(words_);
-    if (from >= 64) {
-      auto words = words_;
-      std::fill_n(words.begin(), from / 64, ~std::uint64_t{0});
-      zeros = WideBits<kWords>::Inverse(words);
-    }
-    const unsigned first = Runs(zeros, count).Lowest();
-    if (first == kPages) return std::nullopt;
-    return Match{first, zeros.Lowest()};
-  }
-
-  /// More than 64 zeros: such a run crosses a border, so only the words' ends matter.
-  constexpr std::optional<Match> FindLong(unsigned count, unsigned from,
-                                          std::uint64_t& words_read) const {
+  constexpr std::optional<Match> FindRun(unsigned count, unsigned from,
+                                         std::uint64_t& words_read) const {
     unsigned first_free = kNoneSeen;
-    unsigned run = 0;
+    unsigned run = 0;  // zeros that end at the border before the word
     for (unsigned w = from / 64; w < kWords; ++w) {
       ++words_read;
       const std::uint64_t word = words_[w];
@@ -265,6 +249,9 @@ class PageBits {
       }
       const unsigned low = static_cast<unsigned>(std::countr_zero(word));
       if (run + low >= count) return Match{base - run, first_free};
+      if (const std::uint64_t starts = RunStarts64(~word, count); starts != 0) {
+        return Match{base + static_cast<unsigned>(std::countr_zero(starts)), first_free};
+      }
       run = word == 0 ? run + 64 : static_cast<unsigned>(std::countl_zero(word));
     }
     return std::nullopt;

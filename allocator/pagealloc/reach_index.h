@@ -16,7 +16,8 @@
 ///
 /// Freeing tells the joined run from the neighbours' bits and raises one number; the next chunk
 /// loses its run if that was joined. Allocating takes from a run: only if that was its chunk's
-/// longest, the bitmap is asked for the next one. Numbers are exact between two operations, but for
+/// longest, the next one is looked for, by the runs of the bitmap's words (word_runs.h), which also
+/// tell a search where in a chunk to look. Numbers are exact between two operations, but for
 /// one: while a heap is filled page by page, the chunk in which that happens is "lazy", its number
 /// an upper bound. It is put right when a search looks there in vain, or another chunk becomes
 /// lazy.
@@ -32,10 +33,12 @@
 
 #include "pagealloc/chunk_map.h"
 #include "pagealloc/contract.h"
+#include "pagealloc/free_walk.h"
 #include "pagealloc/layout.h"
 #include "pagealloc/max_lanes.h"
 #include "pagealloc/page_bits.h"
 #include "pagealloc/units.h"
+#include "pagealloc/word_runs.h"
 #include "pagealloc/work_counters.h"
 
 namespace pagealloc {
@@ -59,6 +62,8 @@ class ReachIndex {
   using G = Geometry<L>;
   using Chunks = ChunkMap<L>;
   using Block = typename Chunks::Block;
+  using Bits = PageBits<static_cast<unsigned>(G::kChunkPages.raw)>;
+  using Walk = FreeWalk<L, Counters>;
   using Lanes = MaxLanes<Chunks::kBlockChunks>;
   static constexpr auto kPages = static_cast<unsigned>(G::kChunkPages.raw);
 
@@ -92,12 +97,13 @@ class ReachIndex {
     const unsigned end =
         static_cast<unsigned>(limit) + bits.ZerosFrom(static_cast<unsigned>(limit));
     counters.WordsScanned(2 + (below + end - limit) / 64);
+    JoinRuns(block.words[i].runs, bits, first - below, static_cast<unsigned>(limit), end);
     const bool from_start = below == first;
     const bool to_end = end == kPages;
     if (from_start && to_end) block.whole.Set(i);
-    if (from_start && IsFree(chunks, pages.begin.raw - first - 1)) {
+    if (from_start && Walk::IsFree(chunks, pages.begin.raw - first - 1)) {
       Joined(chunks, pages, counters);
-    } else if (to_end && IsFree(chunks, G::ChunkBegin(at).raw + kPages)) {
+    } else if (to_end && Walk::IsFree(chunks, G::ChunkBegin(at).raw + kPages)) {
       // No longer run can begin here; but the next chunk may have to give one up.
       if (limit == kPages || block.reach.Get(i) < kMost) Joined(chunks, pages, counters);
     } else {
@@ -115,6 +121,7 @@ class ReachIndex {
     const ChunkIndex at = G::ChunkOf(pages.begin);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
+    CountWords(chunks, pages);
     if (block.chunks[i].allocated.ZerosFrom(0) == kPages) block.whole.Set(i);
     if (block.freed_once.Get(i)) block.freed_again.Set(i);
     block.freed_once.Set(i);
@@ -149,15 +156,17 @@ class ReachIndex {
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
     if (first == 0) block.whole.Clear(i);
-    if (at == lazy_) return;
     const auto& bits = block.chunks[i].allocated;
-    const unsigned end =
-        static_cast<unsigned>(limit) + bits.ZerosFrom(static_cast<unsigned>(limit));
-    counters.WordsScanned(1 + (end - limit) / 64);
-    std::uint64_t rest = end - limit;
+    const auto left = static_cast<unsigned>(limit);
+    unsigned end = left + bits.ZerosFrom(left, WordRuns::kMost);
+    counters.WordsScanned(1 + (end - left) / 64);
+    CutRun(block.words[i].runs, bits, first, left, end);
+    if (at == lazy_) return;
+    if (end - left >= WordRuns::kMost) end += bits.ZerosFrom(end);
+    std::uint64_t rest = end - left;
     if (end == kPages)
-      rest += FreeFrom(chunks, G::ChunkBegin(at) + G::kChunkPages, kMost, counters);
-    if (limit - first + rest < block.reach.Get(i)) return;
+      rest += Walk::FreeFrom(chunks, G::ChunkBegin(at) + G::kChunkPages, kMost, counters);
+    if (limit - first + rest < block.reach.Get(i) || StillLongest(block, i)) return;
     if (end == kPages && rest >= first) {
       // The rest is the longest again, and so it goes on while a heap is filled.
       if (rest >= kMost) return;
@@ -170,11 +179,12 @@ class ReachIndex {
 
   /// A non-empty range, all of one free run, is allocated now.
   [[gnu::noinline]] void Taken(Chunks& chunks, PageRange pages, Counters& counters) {
+    CountWords(chunks, pages);
     for (ChunkIndex at = G::ChunkOf(pages.begin); G::ChunkBegin(at) < pages.end; ++at) {
       chunks.BlockAt(at).whole.Clear(Chunks::IndexInBlock(at));
     }
-    const std::uint64_t below = FreeBelow(chunks, pages.begin, kMost, counters);
-    const std::uint64_t above = FreeFrom(chunks, pages.end, kMost, counters);
+    const std::uint64_t below = Walk::FreeBelow(chunks, pages.begin, kMost, counters);
+    const std::uint64_t above = Walk::FreeFrom(chunks, pages.end, kMost, counters);
     const ChunkIndex next = G::ChunkOf(pages.end);
     if (below < kMost) {  // else the chunk that the run begins in is still as good as before
       const ChunkIndex at = G::ChunkOf(PageOffset{pages.begin.raw - below});
@@ -191,7 +201,8 @@ class ReachIndex {
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
     block.whole.Clear(i);
-    if (block.reach.Get(i) > 0) Recompute(chunks, at, counters);
+    CountWords(chunks, PageRange::Of(base, PageCount{64}));
+    if (!StillLongest(block, i)) Recompute(chunks, at, counters);
     // Only runs that reach into other chunks change more than that.
     const auto low = static_cast<unsigned>(std::countr_one(taken));
     const auto high = static_cast<unsigned>(std::countl_one(taken));
@@ -212,6 +223,7 @@ class ReachIndex {
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
     std::uint64_t free = ~block.chunks[i].allocated.WordOf(G::PageInChunk(base));
+    CountWords(chunks, PageRange::Of(base, PageCount{64}));
     // The runs at the block's ends may go on outside.
     const auto low = static_cast<unsigned>(std::countr_one(free));
     const std::uint64_t low_run = low == 0 ? 0 : WordMask(0, low);
@@ -227,7 +239,7 @@ class ReachIndex {
     const unsigned in_chunk = G::PageInChunk(base);
     if ((freed & low_run) != 0 && block.reach.Get(i) > 0 &&
         block.chunks[i].allocated.ZerosBelow(in_chunk) == in_chunk &&
-        IsFree(chunks, G::ChunkBegin(at).raw - 1)) {
+        Walk::IsFree(chunks, G::ChunkBegin(at).raw - 1)) {
       Recompute(chunks, at, counters);
     }
     free &= ~(low_run | high_run);
@@ -281,80 +293,30 @@ class ReachIndex {
     return G::PageInChunk(pages.begin) + (pages.end.raw - pages.begin.raw) <= kPages;
   }
 
-  /// Whether a page is in the heap and free; any number, also those of no page.
-  [[nodiscard]] static bool IsFree(const Chunks& chunks, std::uint64_t page) {
-    if (page >= G::kAddressPages.raw) return false;
-    const ChunkIndex at = G::ChunkOf(PageOffset{page});
-    const Block* const block = chunks.LookupBlock(at);
-    if (block == nullptr) return false;
-    const std::size_t i = Chunks::IndexInBlock(at);
-    const auto& bits = block->chunks[i].allocated;
-    if (bits.Get(G::PageInChunk(PageOffset{page}))) return false;
-    // All zero and not "whole" is a chunk outside the heap.
-    return block->whole.Get(i) || bits.ZerosFrom(0) < kPages;
+  /// Whether a run as long as the chunk's longest is still there, after one became shorter. Not
+  /// always known: the chunk's lowest run may have begun further down.
+  PA_HOT static bool StillLongest(const Block& block, std::size_t i) {
+    const unsigned reach = block.reach.Get(i);
+    if (reach == 0) return true;
+    return reach < WordRuns::kMost && block.chunks[i].allocated.Get(0) &&
+           block.words[i].runs.FirstAtLeast(reach) < WordRuns::kWords;
   }
 
-  /// Free pages from `page` upwards, over as many chunks as they go; not counted further than to
-  /// the chunk in which there are `most`.
-  [[nodiscard]] static std::uint64_t FreeFrom(const Chunks& chunks, PageOffset page,
-                                              std::uint64_t most, Counters& counters) {
-    ChunkIndex at = G::ChunkOf(page);
-    std::uint64_t run = 0;
-    if (const unsigned first = G::PageInChunk(page); first != 0) {
-      run = chunks[at].allocated.ZerosFrom(first);
-      counters.WordsScanned(1 + run / 64);
-      if (first + run < kPages) return run;
-      ++at;
-    }
-    while (run < most && at < kNoChunk) {
-      const Block* const block = chunks.LookupBlock(at);
-      if (block == nullptr) return run;
+  /// Any of these pages changed.
+  static void CountWords(Chunks& chunks, PageRange pages) {
+    for (PageOffset from = pages.begin; from < pages.end;) {
+      const ChunkIndex at = G::ChunkOf(from);
+      Block& block = chunks.BlockAt(at);
       const std::size_t i = Chunks::IndexInBlock(at);
-      counters.WordsScanned(1);
-      const auto whole =
-          static_cast<unsigned>(std::countr_one(block->whole.words[i / 64] >> i % 64));
-      if (whole == 0) {
-        // All zero and not "whole" is a chunk outside the heap.
-        const unsigned free = block->chunks[i].allocated.ZerosFrom(0);
-        counters.WordsScanned(1 + free / 64);
-        return free == kPages ? run : run + free;
-      }
-      run += std::uint64_t{whole} * kPages;
-      at = at + ChunkCount{whole};
+      const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
+      CountRuns(block.words[i].runs, block.chunks[i].allocated, G::PageInChunk(from),
+                next <= pages.end ? kPages : G::PageInChunk(pages.end));
+      from = next;
     }
-    return run;
-  }
-
-  /// The same downwards: free pages that end below `page`.
-  [[nodiscard]] static std::uint64_t FreeBelow(const Chunks& chunks, PageOffset page,
-                                               std::uint64_t most, Counters& counters) {
-    ChunkIndex at = G::ChunkOf(page);
-    std::uint64_t run = 0;
-    if (const unsigned first = G::PageInChunk(page); first != 0) {
-      run = chunks[at].allocated.ZerosBelow(first);
-      counters.WordsScanned(1 + run / 64);
-      if (run < first) return run;
-    }
-    while (run < most && at.raw > 0) {
-      at = ChunkIndex{at.raw - 1};
-      const Block* const block = chunks.LookupBlock(at);
-      if (block == nullptr) return run;
-      const std::size_t i = Chunks::IndexInBlock(at);
-      counters.WordsScanned(1);
-      const auto whole =
-          static_cast<unsigned>(std::countl_one(block->whole.words[i / 64] << (63 - i % 64)));
-      if (whole == 0) {
-        const unsigned free = block->chunks[i].allocated.ZerosBelow(kPages);
-        counters.WordsScanned(1 + free / 64);
-        return free == kPages ? run : run + free;
-      }
-      run += std::uint64_t{whole} * kPages;
-      at = ChunkIndex{at.raw - (whole - 1)};
-    }
-    return run;
   }
 
   static void NoteWholeChunks(Chunks& chunks, PageRange pages) {
+    CountWords(chunks, pages);
     for (ChunkIndex at = G::ChunkOf(pages.begin); G::ChunkBegin(at) < pages.end; ++at) {
       Block& block = chunks.BlockAt(at);
       const std::size_t i = Chunks::IndexInBlock(at);
@@ -377,24 +339,24 @@ class ReachIndex {
     const auto& bits = chunks[at].allocated;
     const PageOffset begin = G::ChunkBegin(at);
     if (!bits.Get(0)) {  // its first run may have begun further down
-      const std::uint64_t below = FreeBelow(chunks, begin, kMost, counters);
+      const std::uint64_t below = Walk::FreeBelow(chunks, begin, kMost, counters);
       if (below > 0 && below < kMost) {
         const ChunkIndex first = G::ChunkOf(PageOffset{begin.raw - below});
-        const std::uint64_t above = FreeFrom(chunks, begin, kMost, counters);
+        const std::uint64_t above = Walk::FreeFrom(chunks, begin, kMost, counters);
         RaiseTo(chunks, first, below + above, counters);
       }
     }
     if (!bits.Get(kPages - 1)) {  // and the next chunk's may begin here now
       const PageOffset end = begin + G::kChunkPages;
-      const std::uint64_t above = FreeFrom(chunks, end, kMost, counters);
+      const std::uint64_t above = Walk::FreeFrom(chunks, end, kMost, counters);
       if (above > 0) Shortened(chunks, G::ChunkOf(end), above, counters);
     }
   }
 
   /// Free pages are part of a run that may begin and end in other chunks.
   [[gnu::noinline]] void Joined(Chunks& chunks, PageRange pages, Counters& counters) {
-    const std::uint64_t below = FreeBelow(chunks, pages.begin, kMost, counters);
-    const std::uint64_t above = FreeFrom(chunks, pages.end, kMost, counters);
+    const std::uint64_t below = Walk::FreeBelow(chunks, pages.begin, kMost, counters);
+    const std::uint64_t above = Walk::FreeFrom(chunks, pages.end, kMost, counters);
     const ChunkIndex next = G::ChunkOf(pages.end);
     // kNoChunk: so far down that its number is the highest there is.
     const ChunkIndex at =
@@ -443,19 +405,19 @@ class ReachIndex {
     const PageOffset next = begin + G::kChunkPages;
     const auto& bits = chunks[at].allocated;
     counters.WordsScanned(kPages / 64);
-    std::uint64_t longest = 0;
-    if (!bits.Get(0) && IsFree(chunks, begin.raw - 1)) {  // the first run began further down
+    std::uint64_t longest = chunks.BlockAt(at).words[Chunks::IndexInBlock(at)].runs.max();
+    if (!bits.Get(0) && Walk::IsFree(chunks, begin.raw - 1)) {  // the first run began further down
       const unsigned start = bits.ZerosFrom(0);
       if (start == kPages) return 0;
       auto others = bits;
       others.SetRange(0, start);
-      longest = others.LongestZeros();
-    } else {
-      longest = bits.LongestZeros();
+      longest = others.Summarize().max.raw;
+    } else if (longest == WordRuns::kMost) {
+      longest = bits.Summarize().max.raw;
     }
     if (!bits.Get(kPages - 1)) {
       const unsigned tail = bits.ZerosBelow(kPages);
-      longest = std::max(longest, tail + FreeFrom(chunks, next, kMost, counters));
+      longest = std::max(longest, tail + Walk::FreeFrom(chunks, next, kMost, counters));
     }
     return static_cast<unsigned>(std::min<std::uint64_t>(longest, kMost));
   }
@@ -491,21 +453,29 @@ class ReachIndex {
   [[nodiscard]] static std::optional<Found> Look(const Chunks& chunks, ChunkIndex at,
                                                  unsigned in_chunk, PageCount want, PageOffset from,
                                                  Counters& counters) {
-    const auto& bits = chunks[at].allocated;
+    const Block& block = chunks.BlockAt(at);
+    const std::size_t i = Chunks::IndexInBlock(at);
+    const Bits& bits = block.chunks[i].allocated;
     const PageOffset base = G::ChunkBegin(at);
-    const bool hint = at == G::ChunkOf(from);
-    std::uint64_t words = 0;
-    const auto match = bits.Find(want.raw, in_chunk, words);
-    counters.WordsScanned(words);
-    if (match) {
-      const PageOffset first = base + PageCount{match->first};
-      if (want == PageCount{1}) return Found{first, first};
-      return Found{first, hint ? base + PageCount{match->first_free} : from};
+    if (want.raw <= WordRuns::kMost) {
+      const auto count = static_cast<unsigned>(want.raw);
+      const WordRuns runs = block.words[i].runs;
+      counters.WordsScanned(1);
+      if (const unsigned word = runs.FirstAtLeast(count); word < WordRuns::kWords) {
+        const PageOffset first = base + PageCount{LowestBeginning(bits, word, count)};
+        if (count == 1 || at != G::ChunkOf(from)) return Found{first, count == 1 ? first : from};
+        return Found{first, base + PageCount{LowestBeginning(bits, runs.FirstAtLeast(1), 1)}};
+      }
+    } else {
+      std::uint64_t words = 0;
+      const auto match = bits.Find(want.raw, in_chunk, words);
+      counters.WordsScanned(words);
+      if (match) return Found{base + PageCount{match->first}, from};
     }
     const unsigned tail = bits.ZerosBelow(kPages);
     if (tail == 0) return std::nullopt;
     const PageOffset end = base + G::kChunkPages;
-    const std::uint64_t run = tail + FreeFrom(chunks, end, want.raw, counters);
+    const std::uint64_t run = tail + Walk::FreeFrom(chunks, end, want.raw, counters);
     if (run < want.raw) return std::nullopt;
     return Found{PageOffset{end.raw - tail}, from};
   }

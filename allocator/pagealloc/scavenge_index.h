@@ -36,6 +36,7 @@
 #include "pagealloc/address_ranges.h"
 #include "pagealloc/chunk_map.h"
 #include "pagealloc/contract.h"
+#include "pagealloc/hot.h"
 #include "pagealloc/layout.h"
 #include "pagealloc/units.h"
 
@@ -132,8 +133,8 @@ class ScavengeIndex {
     Allocated(chunks_->BlockAt(chunk), Chunks::IndexInBlock(chunk), count);
   }
   /// The same for chunk i of a block.
-  void Allocated(Block& block, std::size_t i, unsigned count) {
-    const Word word(block.scavenge[i]);
+  PA_HOT void Allocated(Block& block, std::size_t i, unsigned count) {
+    const Word word(block.words[i].scavenge);
     const std::uint64_t before = word.load(kOrder);
     const unsigned in_use = Entry::InUse(before) + count;
     PA_EXPECT(in_use <= Entry::kPages, i, in_use);
@@ -142,12 +143,7 @@ class ScavengeIndex {
       word.store(before + count + (std::uint64_t{above} << Entry::kPeakShift), kOrder);
       return;
     }
-    Entry entry = Entry::Unpack(before);
-    NextGenerationOf(entry);
-    entry.in_use = in_use;
-    entry.peak = std::max(entry.peak, in_use);
-    entry.has_free = entry.has_free && in_use < Entry::kPages;
-    word.store(entry.Pack(), kOrder);
+    word.store(FullOrNew(before, in_use), kOrder);
   }
 
   /// `count` pages of the chunk were freed, all of them below `end` (Go: free). No more than were
@@ -156,15 +152,12 @@ class ScavengeIndex {
     Freed(chunks_->BlockAt(chunk), Chunks::IndexInBlock(chunk), count, end);
   }
   /// The same for chunk i of a block.
-  void Freed(Block& block, std::size_t i, unsigned count, PageOffset end) {
-    const Word word(block.scavenge[i]);
+  PA_HOT void Freed(Block& block, std::size_t i, unsigned count, PageOffset end) {
+    const Word word(block.words[i].scavenge);
     std::uint64_t after = word.load(kOrder);
     PA_EXPECT(Entry::InUse(after) >= count, i, Entry::InUse(after), count);
-    if (Entry::Generation(after) != generation_) [[unlikely]] {
-      Entry entry = Entry::Unpack(after);
-      NextGenerationOf(entry);
-      after = entry.Pack();
-    }
+    if (Entry::Generation(after) != generation_) [[unlikely]]
+      after = InThisGeneration(after);
     word.store((after - count) | Entry::kHasFree, kOrder);
     Raise(end);
   }
@@ -228,7 +221,7 @@ class ScavengeIndex {
                                    : 0;
       for (std::size_t i = Chunks::IndexInBlock(at);; --i) {
         ++search.examined;
-        if (Entry::Unpack(Word(block.scavenge[i]).load(kOrder))
+        if (Entry::Unpack(Word(block.words[i].scavenge).load(kOrder))
                 .Eligible(search.mode, search.generation)) {
           if (at != first) search.page = Entry::kPages - 1;
           search.chunk = at;
@@ -283,11 +276,24 @@ class ScavengeIndex {
 
   using Word = std::atomic_ref<std::uint64_t>;
   [[nodiscard]] Word WordOf(ChunkIndex chunk) const {
-    return Word(chunks_->BlockAt(chunk).scavenge[Chunks::IndexInBlock(chunk)]);
+    return Word(chunks_->BlockAt(chunk).words[Chunks::IndexInBlock(chunk)].scavenge);
   }
   void Store(ChunkIndex chunk, const Entry& entry) { WordOf(chunk).store(entry.Pack(), kOrder); }
   [[nodiscard]] Cursor& CursorOf(ScavengeMode mode) {
     return mode == ScavengeMode::kForced ? forced_ : background_;
+  }
+  /// The word of a chunk that is full now, or changes first in this generation.
+  [[nodiscard]] PA_RARE std::uint64_t FullOrNew(std::uint64_t before, unsigned in_use) const {
+    Entry entry = Entry::Unpack(InThisGeneration(before));
+    entry.in_use = in_use;
+    entry.peak = std::max(entry.peak, in_use);
+    entry.has_free = entry.has_free && in_use < Entry::kPages;
+    return entry.Pack();
+  }
+  [[nodiscard]] PA_RARE std::uint64_t InThisGeneration(std::uint64_t before) const {
+    Entry entry = Entry::Unpack(before);
+    NextGenerationOf(entry);
+    return entry.Pack();
   }
   /// The first change in a generation starts its peak anew.
   void NextGenerationOf(Entry& entry) const {
@@ -295,7 +301,7 @@ class ScavengeIndex {
     entry.generation = generation_;
     entry.peak = entry.in_use;
   }
-  void Raise(PageOffset end) {
+  PA_HOT void Raise(PageOffset end) {
     freed_end_ = std::max(freed_end_, end);
     recently_freed_end_ = std::max(recently_freed_end_, end);
   }

@@ -14,13 +14,14 @@
 #include <cstdint>
 
 #include "pagealloc/contract.h"
+#include "pagealloc/hot.h"
 
 namespace pagealloc {
 
 template <class Tag>
 struct Strong {
   constexpr Strong() = default;
-  constexpr explicit Strong(std::uint64_t value) : raw(value) {}
+  PA_HOT constexpr explicit Strong(std::uint64_t value) : raw(value) {}
   friend constexpr auto operator<=>(Strong, Strong) = default;
   std::uint64_t raw = 0;
 };
@@ -38,35 +39,41 @@ using ByteCount = Strong<struct ByteCountTag>;    ///< length: bytes
 inline constexpr unsigned kPageBits = 13;
 inline constexpr ByteCount kPageBytes{std::uint64_t{1} << kPageBits};
 
-constexpr PageOffset operator+(PageOffset at, PageCount n) { return PageOffset{at.raw + n.raw}; }
-constexpr PageCount operator+(PageCount a, PageCount b) { return PageCount{a.raw + b.raw}; }
-constexpr ByteCount operator+(ByteCount a, ByteCount b) { return ByteCount{a.raw + b.raw}; }
-constexpr ChunkIndex operator+(ChunkIndex at, ChunkCount n) { return ChunkIndex{at.raw + n.raw}; }
-constexpr ChunkCount operator+(ChunkCount a, ChunkCount b) { return ChunkCount{a.raw + b.raw}; }
+PA_HOT constexpr PageOffset operator+(PageOffset at, PageCount n) {
+  return PageOffset{at.raw + n.raw};
+}
+PA_HOT constexpr PageCount operator+(PageCount a, PageCount b) { return PageCount{a.raw + b.raw}; }
+PA_HOT constexpr ByteCount operator+(ByteCount a, ByteCount b) { return ByteCount{a.raw + b.raw}; }
+PA_HOT constexpr ChunkIndex operator+(ChunkIndex at, ChunkCount n) {
+  return ChunkIndex{at.raw + n.raw};
+}
+PA_HOT constexpr ChunkCount operator+(ChunkCount a, ChunkCount b) {
+  return ChunkCount{a.raw + b.raw};
+}
 
-constexpr PageCount operator-(PageOffset end, PageOffset begin) {
+PA_HOT constexpr PageCount operator-(PageOffset end, PageOffset begin) {
   PA_EXPECT(begin <= end, begin, end);
   return PageCount{end.raw - begin.raw};
 }
-constexpr ChunkCount operator-(ChunkIndex end, ChunkIndex begin) {
+PA_HOT constexpr ChunkCount operator-(ChunkIndex end, ChunkIndex begin) {
   PA_EXPECT(begin <= end, begin, end);
   return ChunkCount{end.raw - begin.raw};
 }
-constexpr PageCount operator-(PageCount a, PageCount b) {
+PA_HOT constexpr PageCount operator-(PageCount a, PageCount b) {
   PA_EXPECT(b <= a, a, b);
   return PageCount{a.raw - b.raw};
 }
-constexpr ByteCount operator-(ByteCount a, ByteCount b) {
+PA_HOT constexpr ByteCount operator-(ByteCount a, ByteCount b) {
   PA_EXPECT(b <= a, a, b);
   return ByteCount{a.raw - b.raw};
 }
 
-constexpr PageOffset& operator+=(PageOffset& at, PageCount n) { return at = at + n; }
-constexpr PageCount& operator+=(PageCount& a, PageCount b) { return a = a + b; }
-constexpr PageCount& operator-=(PageCount& a, PageCount b) { return a = a - b; }
-constexpr ByteCount& operator+=(ByteCount& a, ByteCount b) { return a = a + b; }
-constexpr ByteCount& operator-=(ByteCount& a, ByteCount b) { return a = a - b; }
-constexpr ChunkIndex& operator++(ChunkIndex& at) { return at = at + ChunkCount{1}; }
+PA_HOT constexpr PageOffset& operator+=(PageOffset& at, PageCount n) { return at = at + n; }
+PA_HOT constexpr PageCount& operator+=(PageCount& a, PageCount b) { return a = a + b; }
+PA_HOT constexpr PageCount& operator-=(PageCount& a, PageCount b) { return a = a - b; }
+PA_HOT constexpr ByteCount& operator+=(ByteCount& a, ByteCount b) { return a = a + b; }
+PA_HOT constexpr ByteCount& operator-=(ByteCount& a, ByteCount b) { return a = a - b; }
+PA_HOT constexpr ChunkIndex& operator++(ChunkIndex& at) { return at = at + ChunkCount{1}; }
 
 constexpr ByteCount BytesOf(PageCount n) { return ByteCount{n.raw << kPageBits}; }
 
@@ -81,8 +88,8 @@ struct PageRange {
   PageOffset begin;
   PageOffset end;
 
-  static constexpr PageRange Of(PageOffset first, PageCount n) { return {first, first + n}; }
-  [[nodiscard]] constexpr PageCount size() const { return end - begin; }
+  PA_HOT static constexpr PageRange Of(PageOffset first, PageCount n) { return {first, first + n}; }
+  [[nodiscard]] PA_HOT constexpr PageCount size() const { return end - begin; }
   [[nodiscard]] constexpr bool empty() const { return begin >= end; }
   [[nodiscard]] constexpr bool Contains(PageOffset page) const {
     return begin <= page && page < end;

@@ -73,7 +73,7 @@ struct AllocatorAccess {
   /// The packed word of a chunk in the scavenge index.
   template <class A>
   static std::uint64_t& scavenge_word(A& a, ChunkIndex chunk) {
-    return a.chunks_.BlockAt(chunk).scavenge[a.chunks_.IndexInBlock(chunk)];
+    return a.chunks_.BlockAt(chunk).words[a.chunks_.IndexInBlock(chunk)].scavenge;
   }
   /// One past the highest page that forced scavenging looks at.
   template <class A>

@@ -36,6 +36,9 @@ template <Layout L, class Counters>
       const std::size_t i = ChunkMap<L>::IndexInBlock(at);
       image.push_back(block.reach.Get(i));
       image.push_back(block.whole.Get(i));
+      for (unsigned word = 0; word < G::kChunkPages.raw / 64; ++word) {
+        image.push_back(block.words[i].runs.Get(word));
+      }
     }
     for (PageOffset page = range.begin; page < range.end; page += PageCount{64}) {
       const auto& chunk = Access::chunks(allocator)[G::ChunkOf(page)];

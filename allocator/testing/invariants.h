@@ -79,6 +79,29 @@ std::string CheckBlocks(PageAllocator<L, Counters>& allocator, std::uint64_t tab
   return {};
 }
 
+/// INV-28 of chunk i of a block, page by page.
+template <Layout L>
+std::string CheckWords(const typename ChunkMap<L>::Block& block, std::size_t i,
+                       std::uint64_t chunk) {
+  constexpr auto kPages = static_cast<unsigned>(Geometry<L>::kChunkPages.raw);
+  const auto& bits = block.chunks[i].allocated;
+  std::array<unsigned, WordRuns::kWords> expected{};
+  for (unsigned page = 0; page < kPages;) {
+    unsigned end = page;
+    while (end < kPages && !bits.Get(end)) ++end;
+    expected[page / 64] = std::max(expected[page / 64], std::min(end - page, WordRuns::kMost));
+    page = end + 1;
+  }
+  for (unsigned word = 0; word < WordRuns::kWords; ++word) {
+    const unsigned got = block.words[i].runs.Get(word);
+    if (got != expected[word]) {
+      return Violation(28, "the longest run that begins in a word: chunk, word, number, expected",
+                       {chunk, word, got, expected[word]});
+    }
+  }
+  return {};
+}
+
 /// What INV-1 and INV-4 say of the chunks of one range of the heap, page by page.
 template <Layout L>
 class ExpectedReaches {
@@ -199,6 +222,7 @@ template <Layout L, class Counters>
                          "reach is not the longest run that begins in the chunk: chunk, reach, run",
                          {c, block.reach.Get(i), reach});
       }
+      if (std::string text = internal::CheckWords<L>(block, i, c); !text.empty()) return text;
       const bool whole = block.whole.Get(i);
       if (whole != expected.Whole(c - first_chunk)) {
         return Violation(4, "a wholly free chunk without its bit, or the bit without it",
@@ -250,7 +274,7 @@ template <Layout L, class Counters>
         const auto lanes = Access::lanes(block.reach, 0).subspan(first, count);
         bool known = !internal::AllZero(std::as_bytes(lanes));
         for (std::size_t k = first; k < first + count; ++k) {
-          known = known || block.whole.Get(k);
+          known = known || block.whole.Get(k) || block.words[k].runs != WordRuns{};
         }
         if (known) {
           return Violation(3, "the index knows a chunk outside the heap: chunks", {hole, stop});

@@ -1,0 +1,118 @@
+// Runs by words of a bitmap, against reading it page by page.
+#include "pagealloc/word_runs.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <random>
+
+namespace pagealloc {
+namespace {
+
+TEST(WordRuns, NumbersOfWordsDoNotTouchEachOther) {
+  WordRuns runs;
+  for (unsigned word = 0; word < WordRuns::kWords; ++word) {
+    for (const unsigned number : {0u, 1u, 64u, 126u, 127u, 128u, 512u}) {
+      runs.Set(word, number);
+      EXPECT_EQ(runs.Get(word), std::min(number, 127u));
+      EXPECT_EQ(runs.max(), std::min(number, 127u));
+      for (const unsigned other : {1u, 2u, 126u, 127u}) {
+        EXPECT_EQ(runs.FirstAtLeast(other), number >= other ? word : WordRuns::kWords)
+            << number << " in word " << word << ", at least " << other;
+      }
+    }
+    runs.Set(word, 0);
+    EXPECT_EQ(runs, WordRuns{});
+  }
+}
+
+TEST(WordRuns, RaiseNeverLowers) {
+  WordRuns runs;
+  runs.RaiseTo(3, 17);
+  runs.RaiseTo(3, 16);
+  EXPECT_EQ(runs.Get(3), 17u);
+  runs.RaiseTo(3, 400);
+  runs.RaiseTo(3, 128);
+  EXPECT_EQ(runs.Get(3), 127u);
+}
+
+TEST(WordRuns, FirstAndLargestOfRandomNumbers) {
+  std::mt19937_64 random(5);
+  for (unsigned round = 0; round < 20'000; ++round) {
+    WordRuns runs;
+    std::array<unsigned, WordRuns::kWords> numbers{};
+    for (unsigned word = 0; word < WordRuns::kWords; ++word) {
+      numbers[word] = static_cast<unsigned>(random() % (round % 127 + 2));
+      runs.Set(word, numbers[word]);
+    }
+    ASSERT_EQ(runs.max(), *std::max_element(numbers.begin(), numbers.end()));
+    const auto bound = static_cast<unsigned>(random() % WordRuns::kMost) + 1;
+    const auto* const fits =
+        std::find_if(numbers.begin(), numbers.end(), [&](unsigned n) { return n >= bound; });
+    ASSERT_EQ(runs.FirstAtLeast(bound), static_cast<unsigned>(fits - numbers.begin()));
+  }
+}
+
+TEST(LongestOnes64, EveryLengthAtEveryPlace) {
+  EXPECT_EQ(LongestOnes64(0), 0u);
+  EXPECT_EQ(LongestOnes64(~std::uint64_t{0}), 64u);
+  for (unsigned length = 1; length <= 64; ++length) {
+    for (unsigned first = 0; first + length <= 64; ++first) {
+      ASSERT_EQ(LongestOnes64(WordMask(first, length)), length) << first;
+    }
+  }
+  EXPECT_EQ(LongestOnes64(0x5555'5555'5555'5555), 1u);
+  EXPECT_EQ(LongestOnes64(0xff00'7f00'ff80'0fff), 12u);
+}
+
+template <class T>
+class WordRunsOf : public ::testing::Test {};
+struct OneWord {
+  static constexpr unsigned kPages = 64;
+};
+struct TwoWords {
+  static constexpr unsigned kPages = 128;
+};
+struct EightWords {
+  static constexpr unsigned kPages = 512;
+};
+using Sizes = ::testing::Types<OneWord, TwoWords, EightWords>;
+TYPED_TEST_SUITE(WordRunsOf, Sizes);
+
+TYPED_TEST(WordRunsOf, LongestAndLowestRunsThatBeginInEachWord) {
+  constexpr unsigned kPages = TypeParam::kPages;
+  std::mt19937_64 random(3);
+  for (unsigned round = 0; round < 3000; ++round) {
+    const unsigned change = 1 + round % 90 * 3;  // runs of about this length
+    PageBits<kPages> bits;
+    for (unsigned page = 0, one = 0; page < kPages; ++page) {
+      if (random() % change == 0) one ^= 1;
+      if (one != 0) bits.Set(page);
+    }
+    std::array<unsigned, kPages / 64> longest{};
+    std::array<unsigned, kPages + 1> lowest;  // by length
+    lowest.fill(kPages);
+    for (unsigned page = 0; page < kPages; ++page) {
+      const unsigned begin = page;
+      page += bits.ZerosFrom(page);
+      longest[begin / 64] = std::max(longest[begin / 64], page - begin);
+      for (unsigned n = 1; n <= page - begin; ++n) lowest[n] = std::min(lowest[n], begin);
+    }
+    WordRuns runs;
+    for (unsigned word = 0; word < longest.size(); ++word) {
+      ASSERT_EQ(LongestBeginning(bits, word), longest[word]) << word;
+      runs.Set(word, longest[word]);
+    }
+    for (unsigned n = 1; n <= std::min(kPages, WordRuns::kMost); ++n) {
+      const unsigned word = runs.FirstAtLeast(n);
+      ASSERT_EQ(word == WordRuns::kWords, lowest[n] == kPages) << n;
+      if (word == WordRuns::kWords) break;
+      ASSERT_EQ(LowestBeginning(bits, word, n), lowest[n]) << n;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pagealloc
