@@ -164,6 +164,7 @@ TEST_F(AbTest, EndsWithTheStatusThatIsDocumented) {
            {{"--aa"}, {"compare"}, 2, "behind -- stands run or replay, not 'compare'"},
            {{"--aa"}, {"-w", "hot", "--reps", "3"}, 2, "ab decides this itself"},
            {{"--aa"}, {"-w", "hot", "-ofile.csv"}, 2, "ab decides this itself"},
+           {{"--aa"}, {"-w", "hot", "--min-time=1s"}, 2, "both sides must do the same operations"},
            {{"--aa", "--rounds", "0"}, {}, 2, "--rounds: 0 is too small"},
            {{"--aa", "--round", "3"}, {}, 2, "The nearest is '--rounds'"},
            {{"--new-flags", "-l 'linux-386"}, {}, 2, "a quote is not closed"},

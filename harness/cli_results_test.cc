@@ -267,6 +267,36 @@ TEST_F(CliResults, ExactPlacementFailsWithAReasonWhereTheHostCannot) {
   EXPECT_THAT(ended.err, HasSubstr("--place"));
 }
 
+std::set<std::string> MeasuredOperations(const Ended& ended) {
+  std::set<std::string> numbers;
+  for (const auto& row : RowsOf(ended.out)) {
+    if (row.at("metric") == "metadata_bytes") numbers.insert(row.at("n"));
+  }
+  return numbers;
+}
+
+TEST_F(CliResults, MinTimeChoosesAsManyOperationsAsItNeedsTheSameForAllCells) {
+  const Ended ended = Bench(Quick({"run", "-w", "large", "--heap", "64MiB", "--min-time", "100ms",
+                                   "--timing", "batch", "--format", "csv", "-v", "-o", "out.csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  const std::set<std::string> numbers = MeasuredOperations(ended);
+  ASSERT_THAT(numbers, SizeIs(1));
+  const std::string& ops = *numbers.begin();
+  EXPECT_GT(std::stoull(ops), 20'000U) << "which need 2 us each for 40 ms";
+  EXPECT_LT(ops.find_last_not_of('0'), 2U) << "two digits, then zeros: " << ops;
+  EXPECT_THAT(ended.err, HasSubstr(": " + ops + " operations a repetition"));
+  EXPECT_THAT(ReadFile("out.env.json"), HasSubstr("\"ops\": \"" + ops + "\""));
+  EXPECT_THAT(Bench({"run", "-w", "lifo", "--min-time", "1s", "--dry-run"}).out,
+              HasSubstr("as many operations as --min-time needs"));
+}
+
+TEST_F(CliResults, AtARateMinTimeIsSoManyOperations) {
+  const Ended ended = Bench(Quick({"run", "-w", "hot", "--heap", "16MiB", "--rate", "1000000",
+                                   "--min-time", "1500us", "--format", "csv"}));
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  EXPECT_THAT(MeasuredOperations(ended), ElementsAre("1500"));
+}
+
 TEST_F(CliResults, MaxTimeStillGivesEveryCellOneRepetition) {
   const Ended ended = Bench({"run", "-w", "hot,churn", "--smoke", "--reps", "50", "--max-time",
                              "1ns", "--format", "csv", "--cpu", "none"});

@@ -63,6 +63,11 @@ absl::Status RefuseOwnFlags(const std::vector<std::string>& words) {
                                                  "--record", "--hist-dir", "--format"};
   for (const std::string& word : words) {
     const std::string_view name = std::string_view(word).substr(0, word.find('='));
+    if (name == "--min-time") {
+      return UsageError(absl::StrCat("'", word,
+                                     "': both sides must do the same operations, and this would "
+                                     "choose them for each call. Give --ops."));
+    }
     const bool is_out = word.starts_with("-o") && !word.starts_with("--");
     if (!is_out && std::find(kOwn.begin(), kOwn.end(), name) == kOwn.end()) continue;
     return UsageError(absl::StrCat("'", word,

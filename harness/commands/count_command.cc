@@ -41,9 +41,9 @@ class CountCommand final : public CliCommand {
     AddMeasureFlags(*app, "count", flags_);
     // What is about time, or several times, means nothing here.
     for (const char* name :
-         {"--reps", "--warmup", "--max-time", "--isolate", "--interleave", "--timing", "--batch",
-          "--threads", "--rate", "--arrival", "--percentiles", "--thp", "--prefault", "--slowdown",
-          "--strict-env", "--hist-dir", "--record"}) {
+         {"--reps", "--warmup", "--min-time", "--max-time", "--isolate", "--interleave", "--timing",
+          "--batch", "--threads", "--rate", "--arrival", "--percentiles", "--thp", "--prefault",
+          "--slowdown", "--strict-env", "--hist-dir", "--record"}) {
       app->remove_option(app->get_option(name));
     }
     return app;

@@ -119,6 +119,23 @@ void ResolveThreads(Resolver& resolver, const CLI::App& app, const MeasureFlags&
   options.cpu.reset();
 }
 
+// A duration from 1 ms, of which the clock's errors are little, to an hour, which is no typing
+// error.
+void ResolveMinTime(Resolver& resolver, const MeasureFlags& flags, MeasureOptions& options) {
+  if (flags.min_time.empty()) return;
+  const OrProblem<std::chrono::nanoseconds> time = ParseDuration(flags.min_time);
+  if (!time.ok()) return resolver.Refuse("--min-time", time.error().sentence);
+  if (time.value() < std::chrono::milliseconds(1) || time.value() > std::chrono::hours(1)) {
+    return resolver.Refuse("--min-time", absl::StrCat(flags.min_time, " is not from 1ms to 1h."));
+  }
+  if (!flags.ops.empty()) {
+    resolver.Refuse("--min-time", "it chooses the operations that --ops gives. Leave one out.");
+  }
+  if (flags.smoke) resolver.Refuse("--min-time", "--smoke is as short as can be. Leave one out.");
+  if (!options.Timed()) resolver.Refuse("--min-time", "with --timing none nothing is timed.");
+  options.min_time = time.value();
+}
+
 // What --rate means for the other flags.
 void ResolveOpenLoop(Resolver& resolver, const CLI::App& app, const MeasureFlags& flags,
                      MeasureOptions& options) {
@@ -179,8 +196,8 @@ void ResolveSlowdown(Resolver& resolver, const MeasureFlags& flags, MeasureOptio
 KeyValues Config(const CLI::App& app, const MeasureOptions& options) {
   KeyValues config;
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_lnames().empty()) continue;  // TRACE: it stands in the arguments
-    const std::string& name = option->get_lnames().front();
+    const bool word = option->get_lnames().empty();  // TRACE, which a file may have given
+    const std::string name = word ? "trace" : option->get_lnames().front();
     if (name == "help" || name == "print-config") continue;
     if (name == "slowdown" && options.slowdown_percent == 0) continue;
     std::string value =
@@ -230,6 +247,9 @@ void AddMeasureFlags(CLI::App& app, const std::string& suite, MeasureFlags& flag
          suite == "count" ? "measured operations of a workload [20000]"
                           : "measured operations of a workload [200000]",
          "Reproduce", "N");
+    text("--min-time", flags.min_time,
+         "instead of --ops: as many as a repetition needs to be timed that long", "Reproduce",
+         "DURATION");
   } else {
     app.add_option("TRACE", flags.traces, "pagetrace files, plain or .zst; - is standard input")
         ->required()
@@ -369,6 +389,7 @@ absl::StatusOr<MeasureOptions> ResolveFlags(const CLI::App& app, const std::stri
   ResolveMemory(resolver, app, options);
   ResolveThreads(resolver, app, flags, options);
   ResolveOpenLoop(resolver, app, flags, options);
+  ResolveMinTime(resolver, flags, options);
   resolver.Pick("--thp", flags.thp, kThp, options.huge_pages);
   options.prefault = flags.prefault;
   if (flags.prefault && options.memory != HeapMemory::kCommit &&

@@ -19,7 +19,7 @@ struct MeasureFlags {
   std::vector<std::string> allocators{"radix"};
   std::vector<std::string> layouts{"linux-amd64", "linux-386"};
   std::vector<std::string> params;
-  std::string heap, ops, max_time, out, hist_dir, record, label;
+  std::string heap, ops, min_time, max_time, out, hist_dir, record, label;
   std::string cache = "none", memory = "commit", place = "auto", seed = "1", reps = "20",
               warmup = "1";
   std::string isolate = "process", interleave = "abba", timing = "both", batch = "auto";

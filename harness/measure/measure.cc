@@ -22,6 +22,7 @@
 #include "harness/measure/config.h"
 #include "harness/measure/counting.h"
 #include "harness/measure/files.h"
+#include "harness/measure/min_time.h"
 #include "harness/report/aggregate.h"
 #include "harness/report/environment.h"
 #include "harness/report/machine_check.h"
@@ -46,10 +47,10 @@ namespace {
 
 class Measurement {
  public:
-  explicit Measurement(const MeasureOptions& options)
-      : options_(options),
-        console_(options.quiet ? Loudness::kErrorsOnly
-                               : (options.verbose ? Loudness::kVerbose : Loudness::kNormal)),
+  explicit Measurement(MeasureOptions options)
+      : options_(std::move(options)),
+        console_(options_.quiet ? Loudness::kErrorsOnly
+                                : (options_.verbose ? Loudness::kVerbose : Loudness::kNormal)),
         started_(std::chrono::steady_clock::now()) {}
 
   absl::Status Run();
@@ -76,7 +77,7 @@ class Measurement {
   const Source& SourceOf(const Cell& cell) const { return all_.SourceOf(cell); }
   std::string Title(const Cell& cell) const { return all_.Title(cell); }
 
-  const MeasureOptions& options_;
+  MeasureOptions options_;  ///< of which only --min-time changes something, once
   Console console_;
   std::chrono::steady_clock::time_point started_;
   std::optional<Clock> clock_;
@@ -104,6 +105,10 @@ absl::Status Measurement::DescribeMachine() {
 }
 
 absl::Status Measurement::Load() {
+  if (options_.min_time && !options_.dry_run) {
+    absl::Status status = ChooseOperations(options_, *clock_, console_);
+    if (!status.ok()) return status;
+  }
   absl::StatusOr<Cells> loaded = LoadCells(options_, *clock_, console_);
   if (!loaded.ok()) return loaded.status();
   all_ = *std::move(loaded);
@@ -126,8 +131,11 @@ absl::Status Measurement::Load() {
 std::string Measurement::Plan() const {
   std::string text;
   for (const Cell& cell : all_.cells) {
-    absl::StrAppend(&text, Title(cell), " | ", SourceOf(cell).measured_ops, " operations, heap ",
-                    SizeText(BytesOf(SourceOf(cell).heap_pages)), "\n");
+    const Source& source = SourceOf(cell);
+    const bool open = options_.min_time && source.workload;
+    absl::StrAppend(&text, Title(cell), " | ", open ? "as many" : absl::StrCat(source.measured_ops),
+                    " operations", open ? " as --min-time needs" : "", ", heap ",
+                    SizeText(BytesOf(source.heap_pages)), "\n");
   }
   if (options_.count) {
     absl::StrAppend(&text, all_.cells.size(),

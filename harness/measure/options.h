@@ -37,6 +37,7 @@ struct MeasureOptions {
   std::uint64_t seed = 1;
   std::uint64_t reps = 20;
   std::uint64_t warmups = 1;
+  std::optional<std::chrono::nanoseconds> min_time;  ///< of a workload's repetition; else `ops`
   std::optional<std::chrono::nanoseconds> max_time;
   Isolation isolation = Isolation::kProcess;
   Interleave interleave = Interleave::kAbba;
