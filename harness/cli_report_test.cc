@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -69,14 +71,66 @@ TEST_F(CliReport, TheCommandOfARowMeasuresItAgain) {
   EXPECT_THAT(ReadFile("a.csv"), HasSubstr(hash));
 }
 
-TEST_F(CliReport, ATraceHasNoMapAndSaysHowToDrawOne) {
+TEST_F(CliReport, ATraceHasAMapWhileItCanBeReadAndElseASentence) {
+  std::filesystem::create_directory(Path("traces"));
+  WriteFile("traces/small.pagetrace", kSmallTrace);
+  WriteFile("c.toml", "trace = 'traces/small.pagetrace'\n");
+  const Words quick = Quick({"replay", "traces/small.pagetrace", "-l", "linux-386", "-o", "t.csv"});
+  ASSERT_EQ(Bench(quick).exit_status, 0);
+  ASSERT_EQ(Bench(Quick({"replay", "--config", "c.toml", "-o", "u.csv"})).exit_status, 0);
+  for (const char* results : {"t.csv", "u.csv"}) {
+    const Ended ended = Bench({"report", results});
+    EXPECT_EQ(ended.exit_status, 0) << ended.err;
+    EXPECT_THAT(ended.out, HasSubstr("class=\"heap-map\""));
+    EXPECT_THAT(ended.out, HasSubstr("The trace traces/small.pagetrace, read again."));
+    EXPECT_THAT(ended.out, HasSubstr("pagealloc-bench replay traces/small.pagetrace -a radix"));
+  }
+  // From elsewhere the trace is found beside the results.
+  EXPECT_THAT(Bench({"report", Path("t.csv")}).out, HasSubstr("class=\"heap-map\""));
+  EXPECT_THAT(Call("/", {"report", Path("t.csv")}).out, HasSubstr("class=\"heap-map\""));
+  WriteFile("traces/small.pagetrace", "pagetrace 1\na 1 1\n");
+  Ended without = Bench({"report", "t.csv"});
+  EXPECT_THAT(without.out, Not(HasSubstr("class=\"heap-map\"")));
+  EXPECT_THAT(without.out, HasSubstr("traces/small.pagetrace is no longer the trace that was run"));
+  std::filesystem::remove(Path("traces/small.pagetrace"));
+  without = Bench({"report", "t.csv"});
+  EXPECT_EQ(without.exit_status, 0) << without.err;
+  EXPECT_THAT(without.out, HasSubstr("its trace is not where it was"));
+  EXPECT_THAT(without.out, HasSubstr("pagealloc-bench map TRACE -o map.svg"));
+  // What never ends is not read.
+  std::filesystem::create_symlink("/dev/zero", Path("traces/small.pagetrace"));
+  EXPECT_THAT(Bench({"report", "t.csv"}).out, HasSubstr("its trace is not where it was"));
+}
+
+// Workloads and traces of one file have a map each, the worst row's first.
+TEST_F(CliReport, EachProgramHasAMapTheWorstRowsFirst) {
   WriteFile("small.pagetrace", kSmallTrace);
-  const Ended run = Bench(Quick({"replay", "small.pagetrace", "-l", "linux-386", "-o", "t.csv"}));
-  ASSERT_EQ(run.exit_status, 0) << run.err;
-  const Ended ended = Bench({"report", "t.csv"});
-  EXPECT_EQ(ended.exit_status, 0) << ended.err;
-  EXPECT_THAT(ended.out, HasSubstr("pagealloc-bench map TRACE -o map.svg"));
-  EXPECT_THAT(ended.out, HasSubstr("pagealloc-bench replay small.pagetrace -a radix"));
+  for (const char* out : {"a.csv", "b.csv"}) {
+    const Ended run = Bench(Quick({"run", "-w", "hot,churn", "-t", "small.pagetrace", "--smoke",
+                                   "-l", "linux-386", "--timing", "none", "-o", out}));
+    ASSERT_EQ(run.exit_status, 0) << run.err;
+  }
+  const auto maps = [](const std::string& page) {
+    std::vector<std::string> titles;
+    const std::string figure = "<figure class=\"wide\"><figcaption><b>";
+    for (std::size_t at = page.find(figure); at != std::string::npos; at = page.find(figure, at)) {
+      at += figure.size();
+      titles.push_back(page.substr(at, page.find_first_of(" <", at) - at));
+    }
+    return titles;
+  };
+  EXPECT_THAT(maps(Bench({"report", "a.csv"}).out), ElementsAre("small", "hot", "churn"));
+  // In the second file churn looks at twice as many words, or one where there were none.
+  std::string worse;
+  std::istringstream lines(ReadFile("b.csv"));
+  for (std::string line; std::getline(lines, line); worse += line + '\n') {
+    const std::size_t at = line.find(",words_scanned,value,");
+    if (at == std::string::npos || line.find(",churn,") == std::string::npos) continue;
+    const std::size_t value = line.find(',', line.find("exact", at)) + 1;
+    line.insert(value, "9");
+  }
+  WriteFile("b.csv", worse);
+  EXPECT_THAT(maps(Bench({"report", "a.csv", "b.csv"}).out), ElementsAre("churn", "small", "hot"));
 }
 
 TEST_F(CliReport, RefusesBadInputWithAReason) {

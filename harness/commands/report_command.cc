@@ -1,26 +1,20 @@
 // report_command.cc: `report`: results files as one page of HTML.
-#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/measure_flags.h"
 #include "harness/commands/output_file.h"
+#include "harness/commands/report_maps.h"
 #include "harness/compare/comparison.h"
 #include "harness/page/page.h"
 #include "harness/report/results_reader.h"
-#include "harness/run/source.h"
 #include "harness/run/status_codes.h"
-#include "harness/trace/heap_map.h"
-#include "harness/trace/workload.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -66,64 +60,6 @@ absl::StatusOr<std::vector<PageFile>> ReadFiles(const std::vector<std::string>& 
   return files;
 }
 
-/// The request that a cell's program was made from; nothing for a trace. What `params` says beyond
-/// the workload's own parameters is how it was run.
-std::optional<WorkloadRequest> RequestOf(const PageCell& cell) {
-  const CellColumns& columns = cell.columns;
-  const WorkloadInfo* const workload = FindWorkload(columns.workload);
-  if (workload == nullptr || !columns.seed || !columns.heap_bytes) return std::nullopt;
-  WorkloadRequest request;
-  request.name = columns.workload;
-  request.heap = ByteCount{*columns.heap_bytes};
-  request.seed = *columns.seed;
-  for (const std::string& param : std::vector<std::string>(absl::StrSplit(columns.params, ';'))) {
-    const std::pair<std::string, std::string> pair = absl::StrSplit(param, absl::MaxSplits('=', 1));
-    const auto has_name = [&pair](const auto& known) { return known.name == pair.first; };
-    if (std::any_of(workload->params.begin(), workload->params.end(), has_name)) {
-      request.params[pair.first] = pair.second;
-    }
-  }
-  for (const PageCell::OfFile& file : cell.files) {
-    const ResultRow* const exact = file.Aggregate("all", "metadata_bytes");
-    if (exact != nullptr) request.ops = exact->n.value_or(0);
-  }
-  if (request.ops == 0) return std::nullopt;
-  return request;
-}
-
-/// Draws the cell that changed most, or the first, of those that can be made again. A trace cannot:
-/// its file may be elsewhere. The stream's hash says whether it is the same program.
-void AddMap(PageInput& input) {
-  constexpr std::uint64_t kMostOps = 2'000'000;  // a few seconds
-  constexpr std::size_t kMoments = 160;
-  constexpr std::size_t kRows = 70;
-  std::vector<PageCell> cells = CellsOf(input.files);
-  if (!input.comparisons.empty() && !input.comparisons.front().rows.empty()) {
-    const std::string worst = KeyOf(input.comparisons.front().rows.front().cell);
-    std::stable_partition(cells.begin(), cells.end(),
-                          [&worst](const PageCell& cell) { return cell.key == worst; });
-  }
-  std::set<std::string> tried;
-  constexpr std::size_t kMostTries = 4;
-  for (const PageCell& cell : cells) {
-    const std::optional<WorkloadRequest> request = RequestOf(cell);
-    if (!request || request->ops > kMostOps || tried.size() >= kMostTries) continue;
-    if (!tried.insert(cell.columns.stream_hash).second) continue;
-    const absl::StatusOr<Source> source = LoadWorkload(*request);
-    if (!source.ok() || source->columns.stream_hash != cell.columns.stream_hash) continue;
-    input.map_title = source->Title();
-    input.map_svg = HeapMapSvg(MakeHeapMap(source->program, kMoments, kRows));
-    input.map_note = input.comparisons.empty()
-                         ? "The first workload of the file, made again from its seed."
-                         : "The workload of the worst row that can be made again, from its seed.";
-    return;
-  }
-  input.map_note =
-      "None of these rows is of a workload that can be made again here. For a trace, "
-      "pagealloc-bench "
-      "map TRACE -o map.svg draws its map.";
-}
-
 absl::Status Report(const ReportOptions& options) {
   if (absl::Status status = MayWriteOutput(options.output); !status.ok()) return status;
   absl::StatusOr<std::vector<PageFile>> files = ReadFiles(options.files);
@@ -136,7 +72,7 @@ absl::Status Report(const ReportOptions& options) {
     input.comparisons.push_back(
         Compare({base.name, &base.results}, {candidate.name, &candidate.results}, {}));
   }
-  AddMap(input);
+  AddMaps(input);
   return WriteOutput(options.output, MakePage(input));
 }
 

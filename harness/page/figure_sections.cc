@@ -296,11 +296,21 @@ std::string MemorySection(const PageContent& content) {
 
 std::string MapSection(const PageContent& content) {
   const PageInput& input = content.input;
-  std::string html = input.map_note.empty() ? "" : Element("p", "", Escaped(input.map_note));
-  if (input.map_svg.empty()) return html;
-  return html + Element("figure", "class=\"wide\"",
-                        Element("figcaption", "", Element("b", "", Escaped(input.map_title))) +
-                            input.map_svg);
+  const std::size_t drawn = std::min(input.maps.size(), content.limits.maps);
+  std::string html;
+  for (std::size_t i = 0; i < drawn; ++i) {
+    const HeapPicture& map = input.maps[i];
+    html += Element(
+        "figure", "class=\"wide\"",
+        Element("figcaption", "",
+                Element("b", "", Escaped(map.title)) + Element("span", "", Escaped(map.note))) +
+            map.svg);
+  }
+  html += LeftOut(input.maps.size() - drawn, "maps");
+  for (const std::string& note : input.map_notes) {
+    html += Element("p", "class=\"note\"", Escaped(note));
+  }
+  return html;
 }
 
 }  // namespace pagealloc::bench

@@ -21,7 +21,7 @@ constexpr std::array kSections{
     Section{"percentiles", "Latency by percentile", PercentileSection},
     Section{"time-order", "Value in time order", TimeOrderSection},
     Section{"memory", "Memory", MemorySection},
-    Section{"map", "Heap map", MapSection},
+    Section{"map", "Heap maps", MapSection},
     Section{"numbers", "All numbers", NumbersSection},
 };
 
@@ -71,7 +71,7 @@ std::string Page(const PageInput& input, const PageContent& content) {
 std::string MakePage(const PageInput& given) {
   PageInput input = given;
   const std::vector<PageCell> cells = CellsOf(input.files);
-  PageLimits limits{.ratios = 60, .panels = 60, .cells = 200};
+  PageLimits limits{.ratios = 60, .panels = 60, .cells = 200, .maps = input.maps.size()};
   for (;;) {
     std::string page = Page(input, {input, cells, limits});
     if (page.size() <= kMostPageBytes) return page;
@@ -80,11 +80,11 @@ std::string MakePage(const PageInput& given) {
         file.environment.clear();
         file.name.resize(std::min<std::size_t>(file.name.size(), 100));
       }
-      input.map_svg.clear();
+      input.maps.clear();
       input.comparisons.clear();
       return Page(input, {input, cells, limits});
     }
-    limits = {limits.ratios / 2, limits.panels / 2, limits.cells / 2};
+    limits = {limits.ratios / 2, limits.panels / 2, limits.cells / 2, limits.maps / 2};
   }
 }
 

@@ -110,8 +110,8 @@ TEST(MakePage, NothingInAFileIsMarkup) {
   input.comparisons.clear();
   input.comparisons.push_back(
       Compare({hostile, &input.files[0].results}, {hostile, &input.files[1].results}, {}));
-  input.map_title = input.map_note = hostile;
-  input.map_svg = "<svg></svg>";
+  input.maps = {{hostile, hostile, "<svg></svg>"}};
+  input.map_notes = {hostile};
   const std::string page = MakePage(input);
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)"));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
@@ -139,6 +139,35 @@ TEST(MakePage, IsNeverTooLarge) {
   EXPECT_THAT(page, HasSubstr("more headings with their rows are left out"));
   input.files[0].environment = "{\"kernel\": \"" + std::string(600'000, 'x') + "\"}";
   EXPECT_LE(MakePage(input).size(), kMostPageBytes);
+}
+
+TEST(MakePage, ShowsMapsWithWhatIsMissingAndLeavesOutWhatHasNoRoom) {
+  PageInput input = Compared();
+  input.maps = {{"first", "made again", "<svg id=\"one\"></svg>"},
+                {"second", "read again", "<svg id=\"two\"></svg>"}};
+  input.map_notes = {"No map of third."};
+  const std::string page = MakePage(input);
+  for (const char* part : {"first", "made again", "id=\"two\"", "No map of third."}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  input.maps[1].svg = "<svg>" + std::string(kMostPageBytes, ' ') + "</svg>";
+  const std::string small = MakePage(input);
+  EXPECT_LE(small.size(), kMostPageBytes);
+  EXPECT_THAT(small, HasSubstr("id=\"one\""));
+  EXPECT_THAT(small, HasSubstr("1 more maps are left out"));
+}
+
+TEST(TracePaths, AreTheWordsThatMayBeTheTrace) {
+  PageFile file = SomeFile("a.csv", 1);
+  EXPECT_EQ(TracePaths("web", file), std::vector<std::string>{});
+  file.environment =
+      R"({"arguments": ["pagealloc-bench", "run", "--trace=a/web.pagetrace", "b/web.pagetrace.zst",
+          "other.pagetrace", 7], "config": {"trace": "a/web.pagetrace,c/web"}})";
+  EXPECT_EQ(TracePaths("web", file),
+            (std::vector<std::string>{"a/web.pagetrace", "b/web.pagetrace.zst", "c/web"}));
+  // One of two traces with the same name is called by its path.
+  EXPECT_EQ(TracePaths("b/web.pagetrace.zst", file),
+            std::vector<std::string>{"b/web.pagetrace.zst"});
 }
 
 TEST(CommandFor, NamesWhatIsNotTheDefault) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cstddef>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -38,12 +39,31 @@ std::string_view TraceName(std::string_view path) {
   return path;
 }
 
-std::string TracePath(const std::string& workload, const Json& environment) {
+/// The words of a call, and the traces of its configuration, that rows may call `workload`.
+std::vector<std::string> TracePathsIn(const std::string& workload, const Json& environment) {
+  std::vector<std::string> paths;
+  const auto add = [&](const std::string& word) {
+    const bool fits = word == workload || TraceName(word) == workload;
+    if (fits && std::find(paths.begin(), paths.end(), word) == paths.end()) paths.push_back(word);
+  };
   const Json arguments = environment.value("arguments", Json::array());
   for (const Json& word : arguments.is_array() ? arguments : Json::array()) {
-    if (word.is_string() && TraceName(word.get<std::string>()) == workload) return word;
+    if (!word.is_string()) continue;
+    const auto text = word.get<std::string>();
+    add(text.starts_with("--trace=") ? text.substr(text.find('=') + 1) : text);
   }
-  return workload + ".pagetrace";
+  const Json config = environment.value("config", Json::object());
+  if (!config.is_object() || !config.contains("trace") || !config["trace"].is_string()) {
+    return paths;
+  }
+  std::istringstream traces(config["trace"].get<std::string>());
+  for (std::string word; std::getline(traces, word, ',');) add(word);
+  return paths;
+}
+
+std::string TracePath(const std::string& workload, const Json& environment) {
+  const std::vector<std::string> paths = TracePathsIn(workload, environment);
+  return paths.empty() ? workload + ".pagetrace" : paths.front();
 }
 
 /// Operations of a workload: the exact metrics are counted over all of them.
@@ -137,6 +157,10 @@ std::string CommandFor(const CellColumns& columns, const PageFile& file) {
   }
   if (used("verify") == "false") command += " --no-verify";
   return command;
+}
+
+std::vector<std::string> TracePaths(const std::string& workload, const PageFile& file) {
+  return TracePathsIn(workload, EnvironmentJson(file.environment));
 }
 
 }  // namespace pagealloc::bench

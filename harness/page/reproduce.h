@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/page/page_data.h"
 
@@ -14,5 +15,9 @@ std::string ShellWord(std::string_view word);
 /// The command for one cell of a file: its own columns, and from the environment file what was
 /// other than the default. Where there is none, a trace is called WORKLOAD.pagetrace.
 std::string CommandFor(const CellColumns& columns, const PageFile& file);
+
+/// What may be the path of the trace that rows call `workload`: words that the environment file of
+/// a file keeps. Empty: it names none.
+std::vector<std::string> TracePaths(const std::string& workload, const PageFile& file);
 
 }  // namespace pagealloc::bench

@@ -15,6 +15,7 @@ struct PageLimits {
   std::size_t ratios = 0;
   std::size_t panels = 0;  ///< of each kind
   std::size_t cells = 0;   ///< in tables
+  std::size_t maps = 0;
 };
 
 /// What the sections show.
