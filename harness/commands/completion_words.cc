@@ -96,7 +96,8 @@ Value ValueOf(const CLI::Option& option, const CLI::App& command) {
   Value value = WordsFor(name, command.get_name());
   if (value.kind != ValueKind::kNone) return value;
   const std::string form = option.get_type_name();
-  return {form == "FILE" || form == "FOLDER" ? ValueKind::kFile : ValueKind::kText, {}};
+  const bool is_file = form == "FILE" || form == "FOLDER" || form == "BIN";
+  return {is_file ? ValueKind::kFile : ValueKind::kText, {}};
 }
 
 /// Operands are files, but for a few that help texts name otherwise.
@@ -121,6 +122,7 @@ void Add(const CLI::App& app, const std::string& path, std::vector<CommandWords>
   command.path = path;
   command.help = FirstLine(app.get_description());
   for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // not for users
     FlagWords flag;
     for (const std::string& name : option->get_snames()) flag.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) flag.names.push_back("--" + name);

@@ -1,12 +1,12 @@
 /// status_codes.h: what the codes of an absl::Status mean in run and cli. The exit status follows.
 ///
 ///   function             code                 exit  meaning
-///   DiffersError         Aborted                 1  a result is not the expected one; a gate
-///   failed UsageError           InvalidArgument         2  bad usage or bad trace: nothing was run
+///   DiffersError         Aborted                 1  a result differs; a gate failed
+///   UsageError           InvalidArgument         2  bad usage or bad trace: nothing was run
 ///   NotComparableError   OutOfRange              3  results that cannot be compared
 ///   FileError            Unavailable             4  a file cannot be read or written
-///   EnvironmentError     FailedPrecondition      5  the machine refuses, or is refused; a verdict
-///   is unclear absl::InternalError  Internal               70  a bug; so is any other code
+///   EnvironmentError     FailedPrecondition      5  the machine refuses, or is refused; unclear
+///   absl::InternalError  Internal               70  a bug; so is any other code
 ///   absl::CancelledError Cancelled        130, 143  interrupted
 ///
 /// The message is a whole text for the user: what, where, why, what to do.
