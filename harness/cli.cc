@@ -13,6 +13,7 @@
 #include "CLI/Formatter.hpp"
 #include "CLI/Version.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "harness/base/nearest_name.h"
 #include "harness/commands/all_commands.h"
 #include "harness/commands/config_file.h"
@@ -89,6 +90,24 @@ std::string CommandName(const CLI::App& app) {
 }
 
 std::string NameOf(const CLI::App* app) { return app->get_name(); }
+
+/// What the parser says about a flag's number of values, in words that say what to do. Others stay.
+std::string InPlainWords(const CLI::App& at, const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const std::string name = text.substr(0, text.find(": "));
+  if (text.find(": At Most 1 required") != std::string::npos) {
+    return absl::StrCat(name, " has one value, and was given several. Give it once");
+  }
+  if (text.ends_with(" missing")) return absl::StrCat(name, " needs a value behind it");
+  if (text.starts_with("A subcommand is required")) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : at.get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(NameOf(sub));
+    }
+    return absl::StrCat("name a command: ", absl::StrJoin(names, ", "));
+  }
+  return text;
+}
 
 absl::Status UnknownWord(const CLI::App& at, const std::string& word) {
   const std::string help = absl::StrCat("see ", CommandName(at), " --help");
@@ -193,10 +212,10 @@ absl::Status CommandLine::Parse(const std::vector<std::string>& arguments,
     text = VersionText();
     return absl::OkStatus();
   } catch (const CLI::RequiredError& error) {
-    refusal = error.what();
+    refusal = InPlainWords(reached(), error);
     lacks_words_ = true;
   } catch (const CLI::ParseError& error) {
-    refusal = error.what();
+    refusal = InPlainWords(reached(), error);
   }
   // A word that nobody knows is the likely cause of whatever else is missing.
   if (const std::string word = FirstUnknown(app_, reached()); !word.empty()) {

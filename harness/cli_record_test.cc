@@ -211,6 +211,9 @@ TEST_F(CliRecord, WordsThatMakeNoSenseAreRefused) {
   EXPECT_EQ(Bench({"trace", "record", "-o", "x.pagetrace", "--"}).exit_status, 2);
   EXPECT_EQ(Bench({"trace", "record", "--", "true"}).exit_status, 2);
   EXPECT_THAT(Bench({"trace", "record", "-o", "x.pagetrace", "true"}).err, HasSubstr("after --"));
+  const Ended before = Bench({"trace", "record", "-o", "x.pagetrace", "word", "--", "true"});
+  EXPECT_EQ(before.exit_status, 2) << "which would have been left out without a word";
+  EXPECT_THAT(before.err, HasSubstr("trace record"));
   EXPECT_THAT(Bench({"trace", "record", "-o", "", "--", "true"}).err, HasSubstr("--out"));
   const Ended absent = Record({"absent-program"});
   EXPECT_EQ(absent.exit_status, 2);

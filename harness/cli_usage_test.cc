@@ -51,7 +51,13 @@ TEST_P(CliBadUsage, IsRefusedWithAMessageThatHelps) {
 
 const std::vector<BadUsage>& BadUsages() {
   static const std::vector<BadUsage> kCases{
-      {"NoCommand", {}, "see pagealloc-bench --help"},
+      {"NoCommand", {}, "name a command: run, replay, compare"},
+      {"NoTraceCommand", {"trace"}, "name a command: validate, inspect"},
+      {"FlagTwice", {"run", "--reps", "1", "--reps", "2"}, "--reps has one value, and was given"},
+      {"WordTwice", {"trace", "generate", "hot", "churn"}, "WORKLOAD has one value"},
+      {"ListWithoutValue", {"run", "-w"}, "--workload needs a value behind it; see pagealloc-"},
+      {"EmptyTraceToValidate", {"trace", "validate", ""}, "TRACE: the value is empty"},
+      {"EmptyTraceToInspect", {"trace", "inspect", ""}, "TRACE: the value is empty"},
       {"UnknownCommand", {"replya", "x"}, "The nearest is 'replay'"},
       {"UnknownFlag", {"run", "--rep", "3"}, "The nearest is '--reps'"},
       {"UnknownFlagWithValue", {"run", "--hepa=3GiB"}, "The nearest is '--heap'"},
@@ -132,7 +138,7 @@ const std::vector<BadUsage>& BadUsages() {
        "--timing op or both"},
       {"NoTrace", {"replay"}, "TRACE"},
       {"WorkloadAsAWord", {"run", "churn"}, "unexpected word 'churn'"},
-      {"FlagWithoutValue", {"run", "--reps"}, "--reps"},
+      {"FlagWithoutValue", {"run", "--reps"}, "--reps needs a value behind it"},
       {"ResultsOfAnotherKind",
        {"replay", "small.pagetrace", "-o", "results.txt", "--reps", "1", "--cpu", "none"},
        ".csv"},

@@ -217,9 +217,9 @@ absl::StatusOr<std::string> CsvToTrace(const std::string& name, std::string_view
   for (const std::string& column : *header) {
     const auto known = std::find(kNames.begin(), kNames.end(), column);
     if (known == kNames.end()) {
-      std::string reason = UnknownName("column", kNames, column, advice);
+      std::string reason = UnknownName("column", kNames, column, "");
       if (reason.ends_with('.')) reason.pop_back();
-      return HeaderError(name, reason, "Nothing was written.");
+      return HeaderError(name, reason, advice);
     }
     places.push_back(static_cast<std::size_t>(known - kNames.begin()));
     if (std::count(places.begin(), places.end(), places.back()) > 1) {

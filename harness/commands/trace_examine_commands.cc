@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "harness/commands/all_commands.h"
+#include "harness/commands/measure_flags.h"
 #include "harness/commands/resolver.h"
 #include "harness/commands/trace_files.h"
 #include "harness/run/console.h"
@@ -121,7 +122,8 @@ class TraceValidateCommand final : public CliCommand {
     return app;
   }
 
-  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>&) override {
+  absl::StatusOr<Task> Resolve(const CLI::App& app, const std::vector<std::string>&) override {
+    if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
     return [files = files_] { return Validate(files); };
   }
 
@@ -139,7 +141,8 @@ class TraceInspectCommand final : public CliCommand {
     return app;
   }
 
-  absl::StatusOr<Task> Resolve(const CLI::App&, const std::vector<std::string>&) override {
+  absl::StatusOr<Task> Resolve(const CLI::App& app, const std::vector<std::string>&) override {
+    if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
     Resolver resolver;
     bool json = false;
     resolver.Pick("--format", format_, kTableOrJson, json);

@@ -230,8 +230,11 @@ class TraceRecordCommand final : public CliCommand {
 
   absl::StatusOr<Task> Resolve(const CLI::App& /*app*/,
                                const std::vector<std::string>& arguments) override {
-    const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    if (arguments.end() - dashes < 2) {
+    // Without -- in front of all of them, the program's flags would have been taken for ours.
+    const auto dashes = words_.size() < arguments.size()
+                            ? arguments.end() - 1 - static_cast<std::ptrdiff_t>(words_.size())
+                            : arguments.begin();
+    if (words_.empty() || *dashes != "--") {
       return UsageError(
           "trace record takes the program and its arguments after --: trace record -o FILE -- "
           "PROGRAM ARGUMENT...");
@@ -240,12 +243,12 @@ class TraceRecordCommand final : public CliCommand {
     if (options_.output.out.empty()) {
       return UsageError("--out: the value is empty. Give the name of a file.");
     }
-    options_.words.assign(dashes + 1, arguments.end());
+    options_.words = words_;
     return [options = options_] { return Record(options); };
   }
 
  private:
-  std::vector<std::string> words_;  ///< as the parser sees them; argv has them too
+  std::vector<std::string> words_;  ///< the program and its arguments
   RecordOptions options_;
 };
 
