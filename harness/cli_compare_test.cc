@@ -10,13 +10,13 @@
 
 #include "harness/program_under_test.h"
 #include "harness/report/results_csv.h"
+#include "harness/report/rows_for_tests.h"
 #include "nlohmann/json.hpp"
 
 namespace pagealloc::bench {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -63,16 +63,7 @@ class ResultsText {
  private:
   void Add(const std::string& workload, const std::string& metric, double value,
            std::uint64_t rep) {
-    CellColumns cell;
-    cell.suite = "run";
-    cell.workload = workload;
-    cell.stream_hash = "5eed";
-    cell.allocator = "radix";
-    cell.layout = "linux-amd64";
-    ResultRow row = MakeRow(cell, "all", metric, value);
-    row.rep = rep;
-    row.result_hash = "abcd";
-    rows_.push_back(std::move(row));
+    rows_.push_back(RowForTest(workload, metric, value, rep));
   }
 
   RunColumns run_;
@@ -289,12 +280,6 @@ TEST_F(CompareTest, WarnsWhenTheBuildsDiffer) {
               HasSubstr("warning: the build differs: Release in base.csv, Debug in other.csv"));
 }
 
-TEST_F(CompareTest, EndsQuietlyWhenNobodyReads) {
-  const Ended ended = Bench({"compare", "base.csv", "same.csv"}, {.stdout_closed_at_once = true});
-  EXPECT_EQ(ended.exit_status, 0);
-  EXPECT_THAT(ended.err, IsEmpty());
-}
-
 TEST_F(CompareTest, KeepsTheOlderFileOnAFullDisk) {
   WriteFile("out.csv", "an older file\n");
   const Ended ended =
@@ -306,17 +291,6 @@ TEST_F(CompareTest, KeepsTheOlderFileOnAFullDisk) {
   EXPECT_FALSE(Exists("out.csv.partial"));
   EXPECT_EQ(Bench({"compare", "base.csv", "same.csv"}, {.stdout_path = "/dev/full"}).exit_status,
             4);
-}
-
-TEST_F(CompareTest, EndsAtOnceOnCtrlC) {
-  // It waits for its standard input, which nobody closes.
-  const Ended ended = Bench({"compare", "base.csv", "-"}, {.standard_input = ResultsHeader(),
-                                                           .stdin_stays_open = true,
-                                                           .interrupt_when_file = Path("base.csv"),
-                                                           .interrupt_signal = 2});
-  // 1002: the signal came before main() did, which a shell tells as 130, too.
-  EXPECT_THAT(ended.exit_status, AnyOf(130, 1002));
-  EXPECT_THAT(ended.out, IsEmpty());
 }
 
 TEST_F(CompareTest, HelpBeginsWithThePurposeAndFourExamples) {

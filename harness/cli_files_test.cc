@@ -154,12 +154,6 @@ TEST_F(CliFiles, AStreamThatIsClosedAtTheStartDoesNotSpillIntoTheResults) {
   EXPECT_EQ(Bench({"replay", "-"}, options).exit_status, 4);
 }
 
-TEST_F(CliFiles, AFullDiskBehindStandardOutputIsAFileError) {
-  CallOptions options;
-  options.stdout_path = "/dev/full";
-  EXPECT_EQ(Bench({"list", "workloads"}, options).exit_status, 4);
-}
-
 TEST_F(CliFiles, AnInterruptKeepsTheFinishedRepetitionsAndSaysHowMany) {
   for (const int signal_number : {SIGINT, SIGTERM}) {
     const std::string out = std::to_string(signal_number) + ".csv";

@@ -167,15 +167,5 @@ TEST_F(CliReport, AnOlderPageIsNeverLost) {
   EXPECT_THAT(Files(), ElementsAre("a.csv", "a.env.json", "report.html"));
 }
 
-TEST_F(CliReport, KeepsToTheRulesOfStandardOutput) {
-  Measure("a.csv");
-  CallOptions closed;
-  closed.stdout_closed_at_once = true;
-  EXPECT_EQ(Bench({"report", "a.csv"}, closed).exit_status, 0);
-  CallOptions full;
-  full.stdout_path = "/dev/full";
-  EXPECT_EQ(Bench({"report", "a.csv"}, full).exit_status, 4);
-}
-
 }  // namespace
 }  // namespace pagealloc::bench

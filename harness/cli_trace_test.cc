@@ -12,7 +12,6 @@ namespace pagealloc::bench {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -99,18 +98,6 @@ TEST_F(CliTrace, ConvertTellsWhereInputIsWrongAndWritesNothing) {
 TEST_F(CliTrace, ConvertKeepsFiles) {
   WriteFile("small.pagetrace", kSmallTrace);
   ExpectFilesAreKept({"trace", "convert", "small.pagetrace"});
-}
-
-TEST_F(CliTrace, ConvertEndsWhenInterruptedWhileItReads) {
-  WriteFile("ready", "one\ntwo\n");
-  CallOptions options;
-  options.stdin_stays_open = true;
-  options.standard_input = "pagetrace 1\n";
-  options.interrupt_signal = SIGINT;
-  options.interrupt_when_file = Path("ready");
-  const Ended ended = Bench({"trace", "convert", "-", "-o", "out.csv"}, options);
-  EXPECT_THAT(ended.exit_status, AnyOf(130, 1000 + SIGINT));
-  EXPECT_THAT(Files(), ElementsAre("ready"));
 }
 
 // ---- generate

@@ -5,8 +5,9 @@
 
 #include <cstddef>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "harness/report/rows_for_tests.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -21,16 +22,7 @@ struct File {
 
   ResultRow& Add(const std::string& workload, const std::string& metric, double value,
                  std::size_t rep = 0) {
-    CellColumns cell;
-    cell.suite = "run";
-    cell.workload = workload;
-    cell.stream_hash = "5eed";
-    cell.allocator = "radix";
-    cell.layout = "linux-amd64";
-    ResultRow row = MakeRow(cell, "all", metric, value);
-    row.rep = rep;
-    row.result_hash = "abcd";
-    file.rows.push_back({kSchema, 0, std::move(row)});
+    file.rows.push_back({kSchema, 0, RowForTest(workload, metric, value, rep)});
     return file.rows.back().result;
   }
   /// Twenty repetitions around `ns`.
