@@ -110,6 +110,22 @@ std::string WordCases(const std::vector<CommandWords>& commands, const Dialect& 
   return cases;
 }
 
+/// From "case COMMAND/WORD in", inside a loop over the words before the cursor, to the function's
+/// end. `$command`, `$flag` and `$cur` mean the same to both shells.
+std::string Cases(const std::vector<CommandWords>& commands, const Dialect& dialect) {
+  return absl::StrCat(CommandCases(commands),
+                      "    esac\n"
+                      "  done\n"
+                      "  case $command/$flag in\n",
+                      ValueCases(commands, dialect),
+                      "  esac\n"
+                      "  if [[ $cur == -* ]]; then case $command in\n",
+                      WordCases(commands, dialect, true), "  esac; else case $command in\n",
+                      WordCases(commands, dialect, false),
+                      "  esac; fi\n"
+                      "}\n");
+}
+
 std::string BashScript(const std::vector<CommandWords>& commands) {
   return absl::StrCat(
       "# Completes pagealloc-bench in bash: source <(pagealloc-bench completion bash)\n"
@@ -132,18 +148,7 @@ std::string BashScript(const std::vector<CommandWords>& commands) {
       "  elif [[ $flag == = ]]; then flag=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
       "  for ((i = 1; i < COMP_CWORD; ++i)); do\n"
       "    case $command/${COMP_WORDS[i]} in\n",
-      CommandCases(commands),
-      "    esac\n"
-      "  done\n"
-      "  case $command/$flag in\n",
-      ValueCases(commands, kBash),
-      "  esac\n"
-      "  if [[ $cur == -* ]]; then case $command in\n",
-      WordCases(commands, kBash, true), "  esac; else case $command in\n",
-      WordCases(commands, kBash, false),
-      "  esac; fi\n"
-      "}\n"
-      "complete -F _pagealloc_bench pagealloc-bench\n");
+      Cases(commands, kBash), "complete -F _pagealloc_bench pagealloc-bench\n");
 }
 
 std::string ZshScript(const std::vector<CommandWords>& commands) {
@@ -155,17 +160,7 @@ std::string ZshScript(const std::vector<CommandWords>& commands) {
       "  if [[ $cur == --*=* ]]; then flag=${cur%%=*}; compset -P '*='; fi\n"
       "  for word in ${words[2,CURRENT-1]}; do\n"
       "    case $command/$word in\n",
-      CommandCases(commands),
-      "    esac\n"
-      "  done\n"
-      "  case $command/$flag in\n",
-      ValueCases(commands, kZsh),
-      "  esac\n"
-      "  if [[ $cur == -* ]]; then case $command in\n",
-      WordCases(commands, kZsh, true), "  esac; else case $command in\n",
-      WordCases(commands, kZsh, false),
-      "  esac; fi\n"
-      "}\n"
+      Cases(commands, kZsh),
       "if [[ $funcstack[1] == _pagealloc-bench ]]; then _pagealloc-bench \"$@\"\n"
       "else compdef _pagealloc-bench pagealloc-bench; fi\n");
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "harness/base/temporary_folder.h"
 #include "nlohmann/json.hpp"
 
 namespace pagealloc::bench {
@@ -28,8 +29,6 @@ constexpr char kCache[] = "/sys/devices/system/cpu/cpu0/cache/index";
 class FakeMachine : public testing::Test {
  protected:
   FakeMachine() {
-    std::string folder = testing::TempDir() + "environment_test.XXXXXX";
-    root_ = mkdtemp(folder.data());
     Put(kCpuinfo,
         "processor\t: 0\nvendor_id\t: Some\nmodel name\t: Some CPU @ 3.00GHz\ncache size\t: 1 "
         "KB\n\n"
@@ -42,7 +41,6 @@ class FakeMachine : public testing::Test {
     PutCache(0, "1", "Data", "32K", "0");
     PutCache(1, "3", "Unified", "32768K", "0-7");
   }
-  ~FakeMachine() override { std::filesystem::remove_all(root_); }
 
   void Put(const std::string& path, const std::string& text) {
     std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
@@ -61,7 +59,8 @@ class FakeMachine : public testing::Test {
                            {.source = ClockSource::kTsc, .step_ns = 10}, root_);
   }
 
-  std::string root_;
+  TemporaryFolder folder_;
+  const std::string& root_ = folder_.path();
 };
 
 TEST_F(FakeMachine, IsReadFromProcAndSys) {

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "harness/base/temporary_folder.h"
 #include "harness/report/results_csv.h"
 
 namespace pagealloc::bench {
@@ -73,12 +74,6 @@ std::string ReadCompressed(const std::string& path) {
 
 class InFolder : public testing::Test {
  protected:
-  InFolder() {
-    std::string folder = testing::TempDir() + "results_writer_test.XXXXXX";
-    folder_ = mkdtemp(folder.data());
-  }
-  ~InFolder() override { fs::remove_all(folder_); }
-
   [[nodiscard]] std::string At(const std::string& name) const { return folder_ + "/" + name; }
   void Put(const std::string& name, const std::string& text) const {
     std::ofstream(At(name)) << text;
@@ -101,7 +96,8 @@ class InFolder : public testing::Test {
     return ResultsWriter::Create(path, SomeReport(), force).status();
   }
 
-  std::string folder_;
+  TemporaryFolder temporary_;
+  const std::string& folder_ = temporary_.path();
 };
 
 std::string Message(const absl::Status& status) { return std::string(status.message()); }

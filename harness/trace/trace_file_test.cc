@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 
+#include "harness/base/temporary_folder.h"
 #include "harness/files/write_file.h"
 #include "harness/trace/random_program.h"
 #include "harness/trace/trace_writer.h"
@@ -17,17 +18,9 @@
 namespace pagealloc::bench {
 namespace {
 
-/// A folder of its own for each test, gone afterwards.
 class TraceFile : public ::testing::Test {
  protected:
-  TraceFile() {
-    std::string name = ::testing::TempDir() + "trace_file_test.XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    folder_ = name;
-  }
-  ~TraceFile() override { std::filesystem::remove_all(folder_); }
-
-  [[nodiscard]] std::string Path(const std::string& name) const { return folder_ / name; }
+  [[nodiscard]] std::string Path(const std::string& name) const { return folder_.File(name); }
 
   static std::string Bytes(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -38,7 +31,7 @@ class TraceFile : public ::testing::Test {
   }
 
  private:
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 /// Some twenty records, so that every byte of the file can be tried.
