@@ -124,6 +124,15 @@ TEST_F(CliGoPeer, GrowsOnDemandAsTheTraceFormatSays) {
   EXPECT_EQ(ended.exit_status, 0) << ended.err;
 }
 
+// More would not change an address, but where a heap ends that is as large as the layout.
+TEST_F(CliGoPeer, GrowsByNoMoreThanIsAskedForRoundedToChunks) {
+  const Ended ended = Replay("pagetrace 1\na 1 490496 = 0\na 2 511 = 490496\na 3 1 = 491007\n",
+                             {"-l", "linux-386"});
+  EXPECT_EQ(ended.exit_status, 0) << ended.err;
+  const Ended at_once = Replay("pagetrace 1\na 1 491008 = 0\n", {"-l", "linux-386"});
+  EXPECT_EQ(at_once.exit_status, 0) << at_once.err;
+}
+
 TEST_F(CliGoPeer, AgreesOnAGoldenTrace) {
   const Ended ended =
       Bench({"replay", PAGEALLOC_SOURCE "/corpora/golden/compile386_nethttp.golden.pagetrace.zst",
