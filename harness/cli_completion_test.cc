@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
+using ::testing::UnorderedElementsAreArray;
 using Words = std::vector<std::string>;
 
 class CliCompletion : public ProgramTest {
@@ -84,6 +86,76 @@ TEST_F(CliCompletion, OffersFilesWhereFilesStand) {
   EXPECT_THAT(Offered({"run", "--config", "on"}), ElementsAre("one.pagetrace"));
   EXPECT_THAT(Offered({"trace", "validate", "on"}), ElementsAre("one.pagetrace"));
   EXPECT_THAT(Offered({"run", "--reps", "on"}), ElementsAre());  // a number
+}
+
+/// "name a command: run, replay; see ..." as names.
+Words CommandsNamed(const std::string& message) {
+  Words names;
+  const std::string lead = "name a command: ";
+  std::istringstream list(message.substr(message.find(lead) + lead.size()));
+  for (std::string name; list >> name;) {
+    names.push_back(name.substr(0, name.find_first_of(",;")));
+    if (name.ends_with(';')) break;
+  }
+  return names;
+}
+
+/// The names of flags that open the lines of a help text.
+Words FlagsIn(const std::string& help) {
+  Words flags;
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  -")) continue;
+    std::istringstream names(line.substr(2, line.find(' ', 2) - 2));
+    for (std::string name; std::getline(names, name, ',');) flags.push_back(name);
+  }
+  return flags;
+}
+
+// Nothing that the program takes is missing, in any shell, and nothing else is offered.
+TEST_F(CliCompletion, EveryCommandAndFlagOfTheHelpTextsIsOffered) {
+  std::vector<Words> commands{{}};
+  const Words top = CommandsNamed(Bench({}).err);
+  const Words of_trace = CommandsNamed(Bench({"trace"}).err);
+  EXPECT_THAT(Offered({""}), UnorderedElementsAreArray(top));
+  EXPECT_THAT(Offered({"trace", ""}), UnorderedElementsAreArray(of_trace));
+  for (const std::string& name : top) commands.push_back({name});
+  for (const std::string& name : of_trace) commands.push_back({"trace", name});
+  const std::string zsh = Bench({"completion", "zsh"}).out;
+  const std::string fish = Bench({"completion", "fish"}).out;
+  for (const Words& command : commands) {
+    std::string path;
+    for (const std::string& word : command) path += (path.empty() ? "" : " ") + word;
+    SCOPED_TRACE(path);
+    Words help = command;
+    help.emplace_back("--help");
+    const Words flags = FlagsIn(Bench(help).out);
+    EXPECT_THAT(flags, Contains("--help"));
+    Words words = command;
+    words.emplace_back("-");
+    EXPECT_THAT(Offered(words), UnorderedElementsAreArray(flags));
+    const std::string lead = "    '" + path + "') compadd -- -h ";
+    const std::string of_zsh = zsh.substr(std::min(zsh.find(lead), zsh.size()));
+    const std::string line = of_zsh.substr(0, of_zsh.find(";;"));
+    const std::string condition = path.empty()
+                                      ? "'__fish_use_subcommand'"
+                                      : "'__fish_seen_subcommand_from " + command.back() + "'";
+    for (const std::string& flag : flags) {
+      EXPECT_THAT(line, HasSubstr(" " + flag + " "));
+      const bool is_long = flag.starts_with("--");
+      const std::string name = (is_long ? "-l " : "-s ") + flag.substr(is_long ? 2 : 1);
+      std::istringstream lines(fish);
+      bool found = false;
+      for (std::string one; std::getline(lines, one);) {
+        found = found || (one.find("-n " + condition + " ") != std::string::npos &&
+                          (one + " ").find(" " + name + " ") != std::string::npos);
+      }
+      EXPECT_TRUE(found) << flag;
+    }
+  }
+  // Values stand in the scripts of other shells, too.
+  EXPECT_THAT(zsh, HasSubstr("'run/--memory') compadd -- simulate reserve commit touch"));
+  EXPECT_THAT(fish, HasSubstr("-l memory -x -a 'simulate reserve commit touch'"));
 }
 
 // Nothing is offered that the program does not take.

@@ -70,6 +70,8 @@ TEST(MachineCheck, EachThingThatIsWrongIsFoundByItself) {
   };
   EXPECT_THAT(environment([](Environment& e) { e.build.build_type = "Debug"; }),
               ElementsAre("build"));
+  EXPECT_THAT(environment([](Environment& e) { e.build.build_type = "Release+checked"; }),
+              ElementsAre("build"));
   EXPECT_THAT(environment([](Environment& e) { e.clock.source = ClockSource::kClockGettime; }),
               ElementsAre("clock"));
   EXPECT_THAT(environment([](Environment& e) { e.clock.step_ns = 100.5; }),
