@@ -83,6 +83,7 @@ TEST_F(CliReport, ATraceHasAMapWhileItCanBeReadAndElseASentence) {
     EXPECT_EQ(ended.exit_status, 0) << ended.err;
     EXPECT_THAT(ended.out, HasSubstr("class=\"heap-map\""));
     EXPECT_THAT(ended.out, HasSubstr("The trace traces/small.pagetrace, read again."));
+    EXPECT_THAT(ended.out, HasSubstr(">small: occupancy of the heap<"));
     EXPECT_THAT(ended.out, HasSubstr("pagealloc-bench replay traces/small.pagetrace -a radix"));
   }
   // From elsewhere the trace is found beside the results.

@@ -143,6 +143,7 @@ void AddMaps(PageInput& input) {
       input.map_notes.push_back(std::move(again.note));
       continue;
     }
+    again.source->program.name = again.source->columns.workload;  // not the whole path
     HeapPicture map{again.source->Title(), std::move(again.note), MapSvg(again.source->program)};
     bytes += map.svg.size();
     input.maps.push_back(std::move(map));

@@ -173,7 +173,7 @@ std::string HeapMapSvg(const HeapMap& map) {
     const bool range_begins = i == 0 || map.rows[i - 1].end != row.begin;
     if (range_begins && i > 0) Line(svg, kLeft, y, kLeft + kPlotWidth, y, "gap");
     if (range_begins || label_above - y > 60) {
-      if (label_above - y > 14) {
+      if (label_above - y > 14 && y > kTop + 4) {  // above stands the axis' name
         Text(svg, kLeft - 8, y, "end", std::to_string(row.begin.raw));
         label_above = y;
       }
@@ -183,7 +183,7 @@ std::string HeapMapSvg(const HeapMap& map) {
   }
   Line(svg, kLeft, kTop, kLeft, kTop + kPlotHeight, "axis");
   Line(svg, kLeft, kTop + kPlotHeight, kLeft + kPlotWidth, kTop + kPlotHeight, "axis");
-  Text(svg, 8, kTop - 4, "start", "page offset");
+  Text(svg, 8, kTop - 12, "start", "page offset");
   Text(svg, kLeft, kTop + kPlotHeight + 20, "start", "0");
   if (!map.moments.empty()) {
     Text(svg, kLeft + kPlotWidth, kTop + kPlotHeight + 20, "end",
