@@ -93,7 +93,7 @@ std::string NameOf(const CLI::App* app) { return app->get_name(); }
 
 /// What the parser says about a flag's number of values, in words that say what to do. Others stay.
 std::string InPlainWords(const CLI::App& at, const CLI::ParseError& error) {
-  const std::string text = error.what();
+  std::string text = error.what();
   const std::string name = text.substr(0, text.find(": "));
   if (text.find(": At Most 1 required") != std::string::npos) {
     return absl::StrCat(name, " has one value, and was given several. Give it once");
