@@ -59,7 +59,7 @@ TEST(Metadata, FirstChunkOnAmd64) {
 // A table of blocks comes with the first chunk, and is smaller than what the object of a 48-bit
 // layout has in its place: a small heap on 57 bits costs no more than on 48.
 TEST(Metadata, FirstChunkOnFiftySevenBits) {
-  constexpr ByteCount kTable{24'576};
+  constexpr ByteCount kTable{2048 * sizeof(void*) + 8192};
   CheckedHeap<LinuxAmd64La57> heap;
   heap.Grow(0);
   const ByteCount first = kTable + ByteCount{kBlockBytes<LinuxAmd64La57>};
