@@ -22,12 +22,12 @@
 #include "fuzz/decode_ops.h"
 #include "fuzz/fibers.h"
 #include "fuzz/frontend_program.h"
-#include "fuzz/region_memory.h"
 #include "fuzz/story.h"
 #include "fuzz/target.h"
 #include "pagealloc/heap.h"
 #include "testing/heap_access.h"
 #include "testing/invariants.h"
+#include "testing/region_memory.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::fuzz {
@@ -41,7 +41,7 @@ using FiberHeap = Heap<L, FiberMutex>;
 std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
 
 /// Memory whose releases take a while.
-class SlowMemory final : public RegionMemory {
+class SlowMemory final : public testing::RegionMemory {
  public:
   using RegionMemory::RegionMemory;
   OsStatus Release(std::byte* begin, ByteCount size) override {

@@ -20,7 +20,6 @@
 
 #include "fuzz/decode_ops.h"
 #include "fuzz/finding.h"
-#include "fuzz/region_memory.h"
 #include "fuzz/story.h"
 #include "fuzz/target.h"
 #include "pagealloc/heap.h"
@@ -30,6 +29,7 @@
 #include "testing/heap_access.h"
 #include "testing/heap_image.h"
 #include "testing/invariants.h"
+#include "testing/region_memory.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc::fuzz {
@@ -275,7 +275,7 @@ class HeapRun {
 
   Story& story_;
   ByteReader& in_;
-  RegionMemory region_{ByteCount{24 * G::kChunkBytes.raw}, G::kChunkBytes};
+  testing::RegionMemory region_{ByteCount{24 * G::kChunkBytes.raw}, G::kChunkBytes};
   FaultyMemory os_{region_};
   HeapOptions options_;
   std::unique_ptr<Heap<L>> heap_ = std::make_unique<Heap<L>>();

@@ -59,17 +59,6 @@ TEST(EmulatedBreak, MemoryOfSomebodyElseMovesThePosition) {
   EXPECT_EQ(source.Position(), at + 4096);
 }
 
-TEST(EmulatedBreak, RefusedInitLeaksNothingAndMayBeTriedAgain) {
-  FakeMemory os;
-  EmulatedBreak source;
-  for (const std::uint64_t k : {0u, 1u}) {  // reserve, commit
-    os.FailAfter(k, true);
-    EXPECT_FALSE(source.Init(os, kShape).ok());
-    EXPECT_EQ(os.reserved(), ByteCount{0});
-  }
-  EXPECT_TRUE(source.Init(os, kShape).ok());
-}
-
 TEST(EmulatedBreak, LimitBeyondTheHostIsRefused) {
   MmapMemory os;
   EmulatedBreak source;

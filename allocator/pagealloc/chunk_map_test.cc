@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
 #include "testing/fake_memory.h"
+#include "testing/faulty_memory.h"
+#include "testing/gtest/fault_loop.h"
 #include "testing/tiny_layouts.h"
 
 namespace pagealloc {
@@ -100,20 +103,24 @@ TEST(ChunkMap, ChunksOfDifferentIndexAreDifferent) {
 }
 
 TEST(ChunkMap, RefusalKeepsEarlierBlocksAndARetryFinishes) {
-  for (std::uint64_t k = 0; k < 8; ++k) {  // each block takes two calls
-    FakeMemory os;
+  const std::uint64_t calls = testing::ForEachFault([](const testing::PlannedFault& fault) {
+    FakeMemory real;
+    testing::FaultyMemory os(real);
     ChunkMap<TinyUneven> map;
     map.Init(os);
-    os.FailAfter(k, true);
-    const OsStatus refused = map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32});
-    ASSERT_FALSE(refused.ok()) << k;
-    EXPECT_EQ(refused.call, k % 2 == 0 ? OsCall::kReserve : OsCall::kCommit) << k;
-    EXPECT_EQ(refused.bytes, ByteCount{4096}) << k;
-    EXPECT_EQ(map.metadata().committed, ByteCount{k / 2 * 4096}) << k;
-    EXPECT_EQ(os.reserved(), map.metadata().reserved) << k << ": a block leaked";
-    ASSERT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32}).ok()) << k;
-    EXPECT_EQ(map.metadata().committed, ByteCount{4UL * 4096}) << k;
-  }
+    fault.Arm(os);
+    const OsStatus status = map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32});
+    os.NeverFail();
+    testing::ExpectFirstTold(status, os);
+    EXPECT_EQ(os.held(), map.metadata()) << "a block leaked";
+    // Each block takes two calls.
+    const std::uint64_t blocks = std::min<std::uint64_t>((fault.nth - 1) / 2, 4);
+    EXPECT_EQ(map.metadata().committed, ByteCount{blocks * 4096});
+    EXPECT_TRUE(map.MakeBlocks(ChunkIndex{0}, ChunkIndex{32}).ok());
+    EXPECT_EQ(map.metadata().committed, ByteCount{4UL * 4096});
+    return !os.faults().empty();
+  });
+  EXPECT_EQ(calls, 8u);
 }
 
 // A map of maps: nothing is taken for the tables in between.

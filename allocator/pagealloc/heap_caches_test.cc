@@ -11,6 +11,8 @@
 
 #include "pagealloc/page_allocator.h"
 #include "testing/fake_memory.h"
+#include "testing/faulty_memory.h"
+#include "testing/gtest/fault_loop.h"
 #include "testing/invariants.h"
 
 namespace pagealloc {
@@ -166,16 +168,23 @@ TEST(HeapCaches, SixteenPagesAndMoreAreNotServedNorAnythingWithoutCaches) {
   EXPECT_EQ(none.caches.metadata(), MetadataStats{});
 }
 
-TEST(HeapCaches, RefusedMemoryIsAStatusAndLeaksNothing) {
-  for (const std::uint64_t calls : {std::uint64_t{0}, std::uint64_t{1}}) {
-    FakeMemory os;  // stops the program at a leak
+TEST(HeapCaches, RefusedMemoryIsAStatusLeaksNothingAndMayBeAskedForAgain) {
+  const std::uint64_t calls = testing::ForEachFault([](const testing::PlannedFault& fault) {
+    FakeMemory real;  // stops the program at a leak
+    testing::FaultyMemory os(real);
     HeapCaches caches;
-    os.FailAfter(calls);
-    EXPECT_FALSE(caches.Init(os, 4).ok());
+    fault.Arm(os);
+    const OsStatus status = caches.Init(os, 4);
     os.NeverFail();
-    EXPECT_TRUE(caches.Init(os, 4).ok());
-    EXPECT_EQ(caches.metadata(), (MetadataStats{os.reserved(), os.committed()}));
-  }
+    testing::ExpectFirstTold(status, os);
+    if (!status.ok()) {
+      EXPECT_TRUE(os.mappings().empty());
+      EXPECT_TRUE(caches.Init(os, 4).ok());
+    }
+    EXPECT_EQ(caches.metadata(), os.held());
+    return !os.faults().empty();
+  });
+  EXPECT_EQ(calls, 2u);
 }
 
 }  // namespace

@@ -11,14 +11,11 @@
 #include <memory>
 #include <vector>
 
-#include "testing/fake_memory.h"
 #include "testing/faulty_memory.h"
 #include "testing/gtest/layout_types.h"
 
 namespace pagealloc {
 namespace {
-
-using testing::FakeMemory;
 
 constexpr std::uint64_t kMiB = 1u << 20;
 
@@ -290,44 +287,6 @@ TEST(Heap, RandomStartMovesTheHeapAndPadsIt) {
   Mapped<> b({.random_seed = seed});
   EXPECT_TRUE(b.heap->Allocate(PageCount{512}).ok());
   EXPECT_EQ(b.heap->Stats().growths, 2u);
-}
-
-TEST(Heap, InjectedRefusalsAreStatusesAndTheHeapGoesOn) {
-  for (std::uint64_t call = 0;; ++call) {
-    FakeMemory os;  // stops the program at a leak
-    const auto heap = std::make_unique<Heap<Linux386>>();
-    os.FailAfter(call);
-    const OsStatus init = heap->Init(os, {.caches = 3});
-    if (!init.ok()) {
-      EXPECT_EQ(init.error_number, ENOMEM);
-      continue;
-    }
-    std::vector<HeapRun> runs;
-    const HeapAllocation small = heap->Allocate(PageCount{3}, 1);
-    const HeapAllocation large = heap->Allocate(PageCount{700}, 1);
-    for (const HeapAllocation& got : {small, large}) {
-      EXPECT_FALSE(got.no_room());
-      if (!got.ok()) {
-        EXPECT_EQ(got.status.error_number, ENOMEM);
-      }
-      if (got.ok()) runs.push_back({got.memory, got.pages});
-    }
-    const bool all = small.ok() && large.ok();
-    os.NeverFail();
-    const HeapAllocation retried = heap->Allocate(PageCount{700}, 1);
-    ASSERT_TRUE(retried.ok()) << call;
-    runs.push_back({retried.memory, retried.pages});
-    heap->FreeBatch(runs);
-    heap->FlushCaches();
-    const HeapStatistics stats = heap->Stats();
-    EXPECT_EQ(stats.in_use, PageCount{0});
-    EXPECT_EQ(stats.free, stats.grown);
-    EXPECT_EQ(stats.reserved + stats.metadata.reserved, os.reserved());
-    if (all) {
-      EXPECT_GT(call, 6u);
-      break;
-    }
-  }
 }
 
 TEST(HeapDeathTest, ForeignAndCrookedPointersBreakTheContract) {

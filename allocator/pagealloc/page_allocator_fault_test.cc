@@ -1,9 +1,9 @@
 // Every call to the operating system that Init() and Grow() make is refused in turn. Afterwards the
 // heap is as before, or as after, bit by bit; what is held is accounted for; and a retry ends where
-// it would have ended without the fault.
+// it would have ended without the fault. No other operation makes a call.
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,12 +20,11 @@
 namespace pagealloc {
 namespace {
 
+using testing::AllOrNothing;
 using testing::CheckInvariants;
 using testing::FakeMemory;
 using testing::FaultyMemory;
-using testing::ForEachFault;
 using testing::HeapImage;
-using testing::PlannedFault;
 
 const auto* const kCount = ::testing::AddGlobalTestEnvironment(new testing::FaultCount(220));
 
@@ -50,10 +49,21 @@ struct Heap {
     while (allocator->Allocate(PageCount{1})) {
     }
   }
+  /// What is left is a heap that works to its last page, and holds nothing in the end.
+  ~Heap() {
+    if (allocator != nullptr) {
+      Fill();
+      EXPECT_EQ(CheckInvariants(*allocator), "");
+      allocator.reset();
+    }
+    EXPECT_TRUE(os.mappings().empty());
+  }
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
 
   FakeMemory real;
   FaultyMemory os{real};
-  std::unique_ptr<PageAllocator<L>> allocator = std::make_unique<PageAllocator<L>>();
+  std::unique_ptr<PageAllocator<L>> allocator;  // null: none, or one whose Init() was refused
 };
 
 /// What of a heap must be the same. Places are not: memory lies elsewhere each time.
@@ -65,8 +75,13 @@ struct State {
 
   template <class L>
   static State Of(Heap<L>& heap) {
-    EXPECT_EQ(CheckInvariants(*heap.allocator), "");
     State state;
+    state.mappings = heap.os.mappings();
+    if (heap.allocator == nullptr) {
+      EXPECT_TRUE(state.mappings.empty());
+      return state;
+    }
+    EXPECT_EQ(CheckInvariants(*heap.allocator), "");
     for (const std::uint64_t want :
          {std::uint64_t{1}, std::uint64_t{5}, Heap<L>::G::kChunkPages.raw,
           3 * Heap<L>::G::kChunkPages.raw + 1}) {
@@ -75,7 +90,6 @@ struct State {
     // After the searches, which may put the one lazy number of the index right.
     state.image = HeapImage(*heap.allocator);
     state.metadata = heap.allocator->metadata();
-    state.mappings = heap.os.mappings();
     EXPECT_EQ(state.metadata, heap.os.held()) << "everything held is accounted for";
     return state;
   }
@@ -86,53 +100,26 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 };
 
-/// Memory that cannot be returned stops nothing; the first other refusal is the one that is told.
-void ExpectReports(const OsStatus& status, const FaultyMemory& os) {
-  const auto told = std::find_if(os.faults().begin(), os.faults().end(), [](const OsStatus& fault) {
-    return fault.call != OsCall::kUnreserve;
-  });
-  if (told == os.faults().end()) {
-    EXPECT_TRUE(status.ok());
-    return;
-  }
-  EXPECT_EQ(status.call, told->call);
-  EXPECT_EQ(status.error_number, told->error_number);
-  EXPECT_EQ(status.bytes, told->bytes);
+/// Refuses each call of one operation on a heap; before each, `prepare` makes the heap.
+/// @return how many calls there were
+template <class L, class Prepare, class Operate>
+std::uint64_t FailsAtEachCall(ByteCount os_page, Prepare&& prepare, Operate&& operate) {
+  return AllOrNothing(
+      [&] {
+        auto heap = std::make_unique<Heap<L>>(os_page);
+        heap->allocator = std::make_unique<PageAllocator<L>>();
+        EXPECT_TRUE(heap->allocator->Init(heap->os).ok());
+        prepare(*heap);
+        return heap;
+      },
+      operate, [](Heap<L>& heap) { return State::Of(heap); }, testing::ExpectFirstTold);
 }
 
-/// Refuses each call of one growth; before each, `prepare` makes a heap.
 template <class L, class Prepare>
 void GrowFailsAtEachCall(ByteCount os_page, std::uint64_t first, std::uint64_t chunks,
                          std::uint64_t at_least, Prepare&& prepare) {
-  const auto make = [&](Heap<L>& heap) {
-    EXPECT_TRUE(heap.allocator->Init(heap.os).ok());
-    prepare(heap);
-  };
-  Heap<L> reference(os_page);
-  make(reference);
-  const State before = State::Of(reference);
-  reference.Grow(first, chunks);
-  const State after = State::Of(reference);
-
-  const std::uint64_t calls = ForEachFault([&](const PlannedFault& fault) {
-    Heap<L> heap(os_page);
-    make(heap);
-    EXPECT_EQ(State::Of(heap), before);
-    fault.Arm(heap.os);
-    const OsStatus status = heap.allocator->Grow(Heap<L>::Chunks(first, chunks));
-    heap.os.NeverFail();
-    const bool hit = !heap.os.faults().empty();
-    ExpectReports(status, heap.os);
-    if (!status.ok()) {
-      EXPECT_TRUE(State::Of(heap).SameHeap(before)) << "neither before nor after";
-      heap.Grow(first, chunks);
-    }
-    EXPECT_EQ(State::Of(heap), after);
-    heap.Fill();
-    EXPECT_EQ(CheckInvariants(*heap.allocator), "");
-    heap.allocator.reset();
-    EXPECT_TRUE(heap.os.mappings().empty());
-    return hit;
+  const std::uint64_t calls = FailsAtEachCall<L>(os_page, prepare, [&](Heap<L>& heap) {
+    return heap.allocator->Grow(Heap<L>::Chunks(first, chunks));
   });
   EXPECT_GE(calls, at_least);
 }
@@ -171,6 +158,36 @@ TYPED_TEST(Faults, InGrowthBelowAFullHeap) {
     heap.Grow(20, 3);
     heap.Fill();
   });
+}
+
+// Whoever takes a page cache under memory pressure must be able to.
+TYPED_TEST(Faults, NoneInAllocationsCachesAndFrees) {
+  using World = Heap<TypeParam>;
+  const std::uint64_t calls = FailsAtEachCall<TypeParam>(
+      kOsPage,
+      [](World& heap) {
+        heap.Grow(0, 2);
+        heap.Grow(5, 3);
+        static_cast<void>(heap.allocator->Allocate(PageCount{33}));
+      },
+      [](World& heap) {
+        auto& pages = *heap.allocator;
+        PageCache lowest = pages.TakePageCache();
+        EXPECT_TRUE(lowest.Allocate(PageCount{3}).has_value());
+        PageCache behind = pages.TakePageCache(World::Chunks(5, 1).begin);
+        const auto run = pages.Allocate(PageCount{2 * World::G::kChunkPages.raw});
+        EXPECT_TRUE(run.has_value());
+        pages.AllocateRange(World::Chunks(1, 1));
+        pages.Flush(behind);
+        pages.Free(PageRange::Of(run->first, PageCount{7}));
+        const PageRange one = World::Chunks(1, 1);
+        pages.FreeBatch(std::array{PageRange::Of(one.begin, PageCount{9}),
+                                   PageRange{one.begin + PageCount{20}, one.end}});
+        pages.Flush(lowest);
+        EXPECT_FALSE(pages.Allocate(PageCount{std::uint64_t{1} << 40}).has_value());
+        return OsStatus::Ok();
+      });
+  EXPECT_EQ(calls, 0u);
 }
 
 template <class L>

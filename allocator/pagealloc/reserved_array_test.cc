@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "testing/fake_memory.h"
+#include "testing/faulty_memory.h"
+#include "testing/gtest/fault_loop.h"
 
 namespace pagealloc {
 namespace {
@@ -128,26 +130,30 @@ TEST(ReservedArray, RefusedReservationMayBeTriedAgain) {
 }
 
 TEST(ReservedArray, RefusalHalfWayKeepsTheAccessibleEntriesAndARetryFinishes) {
-  for (std::uint64_t k = 0; k < 3; ++k) {
-    FakeMemory os;
+  const std::uint64_t calls = testing::ForEachFault([](const testing::PlannedFault& fault) {
+    FakeMemory real;
+    testing::FaultyMemory os(real);
     const std::uint64_t n = EntriesPerPage(os);
     Array array;
-    ASSERT_TRUE(array.Reserve(os, 10 * n).ok());
-    ASSERT_TRUE(array.MakeAccessible(2 * n, 2 * n + 1).ok());
-    ASSERT_TRUE(array.MakeAccessible(6 * n, 6 * n + 1).ok());
+    EXPECT_TRUE(array.Reserve(os, 10 * n).ok());
+    EXPECT_TRUE(array.MakeAccessible(2 * n, 2 * n + 1).ok());
+    EXPECT_TRUE(array.MakeAccessible(6 * n, 6 * n + 1).ok());
     array.data()[2 * n] = 5;
-    os.FailAfter(k, true);  // pages 0-1, 3-5, 7-9 are missing: three commits
-    const OsStatus refused = array.MakeAccessible(0, 10 * n);
-    ASSERT_EQ(refused.call, OsCall::kCommit) << k;
-    ASSERT_FALSE(refused.ok()) << k;
+    fault.Arm(os);  // pages 0-1, 3-5, 7-9 are missing: three commits
+    const OsStatus status = array.MakeAccessible(0, 10 * n);
+    os.NeverFail();
+    testing::ExpectFirstTold(status, os);
     EXPECT_TRUE(array.accessible(2 * n, 3 * n));
-    EXPECT_EQ(array.accessible(0, 2 * n), k > 0);
-    EXPECT_EQ(array.accessible(3 * n, 6 * n), k > 1);
-    EXPECT_FALSE(array.accessible(9 * n, 10 * n));
-    ASSERT_TRUE(array.MakeAccessible(0, 10 * n).ok()) << k;
-    EXPECT_EQ(os.committed(), ByteCount{10UL * 4096});
+    EXPECT_EQ(array.accessible(0, 2 * n), fault.nth > 1);
+    EXPECT_EQ(array.accessible(3 * n, 6 * n), fault.nth > 2);
+    EXPECT_EQ(array.accessible(9 * n, 10 * n), fault.nth > 3);
+    EXPECT_EQ(os.held(), array.metadata());
+    EXPECT_TRUE(array.MakeAccessible(0, 10 * n).ok());
+    EXPECT_EQ(os.held().committed, ByteCount{10UL * 4096});
     EXPECT_EQ(array.data()[2 * n], 5u);
-  }
+    return !os.faults().empty();
+  });
+  EXPECT_EQ(calls, 3u);
 }
 
 // The array remembers what is committed in ranges, and the 17th separate one needs memory itself.

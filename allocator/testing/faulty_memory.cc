@@ -50,6 +50,20 @@ std::pair<FaultyMemory::Held::iterator, std::size_t> FaultyMemory::Locate(const 
   return {mapping, static_cast<std::size_t>(offset / page)};
 }
 
+void FaultyMemory::Cut(std::uintptr_t at) {
+  auto mapping = held_.upper_bound(at);
+  if (mapping == held_.begin()) return;
+  --mapping;
+  Pages& low = mapping->second;
+  const std::uint64_t below = at - mapping->first;
+  if (below == 0 || below >= low.size.raw || low.committed_bytes > ByteCount{0}) return;
+  Pages high{low.size - ByteCount{below}, ByteCount{0}, {}};
+  high.committed.resize(HostSize(high.size.raw / page_size().raw));
+  low.size = ByteCount{below};
+  low.committed.resize(HostSize(below / page_size().raw));
+  held_.emplace(at, std::move(high));
+}
+
 OsMemory::Reservation FaultyMemory::Reserve(ByteCount size, std::byte* at) {
   if (const auto refusal = Refusal(OsCall::kReserve, size)) return {*refusal, nullptr};
   const Reservation got = os_.Reserve(size, at);
@@ -106,7 +120,9 @@ OsStatus FaultyMemory::CollapseHugePages(std::byte* begin, ByteCount size) {
 }
 
 OsStatus FaultyMemory::Unreserve(std::byte* begin, ByteCount size) {
-  const auto from = held_.find(reinterpret_cast<std::uintptr_t>(begin));
+  Cut(Number(begin));
+  Cut(Number(begin + size.raw));
+  const auto from = held_.find(Number(begin));
   auto to = from;
   ByteCount whole{0};
   while (to != held_.end() && whole < size && to->first == from->first + whole.raw) {

@@ -10,9 +10,10 @@
 /// Every call is counted by its kind. A call that is refused does not reach the memory behind and
 /// changes no mapping. Address space whose return was refused is abandoned: nobody owns it any
 /// more, it is not counted as held, and goes back when this object does. A call outside a mapping,
-/// a page that is committed twice and a mapping that is returned in parts are contract breaks
-/// (neighbours may go back as one); a mapping that is still there in the end is not: compare
-/// mappings(). One thread at a time.
+/// a page that is committed twice and a mapping that is returned in parts although something in it
+/// is committed are contract breaks (neighbours may go back as one, and what was only reserved may
+/// be cut); a mapping that is still there in the end is not: compare mappings(). One thread at a
+/// time.
 #pragma once
 
 #include <array>
@@ -44,6 +45,7 @@ class FaultyMemory final : public OsMemory {
 
   using OsMemory::Reserve;
   [[nodiscard]] ByteCount page_size() const override { return os_.page_size(); }
+  [[nodiscard]] ByteCount huge_page_size() const override { return os_.huge_page_size(); }
   Reservation Reserve(ByteCount size, std::byte* at) override;
   OsStatus Commit(std::byte* begin, ByteCount size) override;
   OsStatus Release(std::byte* begin, ByteCount size) override;
@@ -82,6 +84,8 @@ class FaultyMemory final : public OsMemory {
 
   /// Counts a call; the refusal, if it is to be refused.
   std::optional<OsStatus> Refusal(OsCall kind, ByteCount size);
+  /// Makes two mappings of one that goes on across `at`, if nothing of it is committed.
+  void Cut(std::uintptr_t at);
   /// The mapping around a range and the range's first page in it.
   std::pair<Held::iterator, std::size_t> Locate(const std::byte* begin, ByteCount size);
 

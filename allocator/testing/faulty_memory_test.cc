@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "testing/fake_memory.h"
+#include "testing/region_memory.h"
 
 namespace pagealloc::testing {
 namespace {
@@ -103,6 +104,20 @@ TEST_F(FaultyMemoryTest, WhatTheMemoryBehindRefusesIsNotHeld) {
   EXPECT_FALSE(os_.Reserve(kPage).status.ok());
   EXPECT_EQ(os_.mappings(), std::vector<Mapping>{});
   EXPECT_EQ(os_.faults().size(), 0u);
+}
+
+TEST(FaultyMemory, WhatIsOnlyReservedMayBeReturnedInParts) {
+  RegionMemory real(ByteCount{16 * kFour.raw}, kPage);
+  FaultyMemory os(real);
+  std::byte* const block = os.Reserve(kFour).begin;
+  EXPECT_TRUE(os.Unreserve(block, kPage).ok());
+  EXPECT_TRUE(os.Unreserve(block + 2UL * 4096, kPage).ok());
+  EXPECT_EQ(os.mappings(), (std::vector<Mapping>{{kPage, ByteCount{0}}, {kPage, ByteCount{0}}}));
+  EXPECT_TRUE(os.Commit(block + 4096, kPage).ok());
+  EXPECT_EQ(os.held(), (MetadataStats{ByteCount{2UL * 4096}, kPage}));
+  EXPECT_TRUE(os.Unreserve(block + 4096, kPage).ok());
+  EXPECT_TRUE(os.Unreserve(block + 3UL * 4096, kPage).ok());
+  EXPECT_TRUE(real.AllReturned());
 }
 
 using FaultyMemoryDeathTest = FaultyMemoryTest;

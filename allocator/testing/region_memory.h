@@ -18,7 +18,7 @@
 #include "pagealloc/contract.h"
 #include "pagealloc/os_memory.h"
 
-namespace pagealloc::fuzz {
+namespace pagealloc::testing {
 
 class RegionMemory : public OsMemory {
  public:
@@ -115,4 +115,4 @@ class RegionMemory : public OsMemory {
   std::vector<State> states_;
 };
 
-}  // namespace pagealloc::fuzz
+}  // namespace pagealloc::testing
