@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <random>
 #include <vector>
 
@@ -99,9 +100,10 @@ FreeRuns RunsOfBits(std::uint64_t bits, unsigned pages) {
   return Runs(start, longest, run);
 }
 
-/// Merges each string of kCount * 2^kSpanBits pages, cut into children; all of them.
+/// Merges each string of kCount * 2^kSpanBits pages, cut into children; all of them, whose number
+/// is returned.
 template <unsigned kFieldBits, unsigned kCount, unsigned kSpanBits>
-void ExpectAllMerges() {
+std::uint64_t ExpectAllMerges() {
   using Word = PackedSummary<kFieldBits>;
   constexpr unsigned kSpan = 1u << kSpanBits;
   std::uint64_t wrong = 0;
@@ -114,22 +116,23 @@ void ExpectAllMerges() {
     if (merged.runs() != RunsOfBits(bits, kCount * kSpan)) ++wrong;
   }
   EXPECT_EQ(wrong, 0u) << kCount << " children of " << kSpan << " pages";
+  return Power(kCount * kSpan);
 }
 
 TEST(Merge, EveryStringOfFewPagesAgreesWithItsParts) {
-  ExpectAllMerges<5, 1, 4>();
-  ExpectAllMerges<5, 2, 3>();
-  ExpectAllMerges<5, 3, 2>();
-  ExpectAllMerges<5, 4, 2>();
-  ExpectAllMerges<5, 8, 1>();
-  ExpectAllMerges<5, 16, 0>();
+  const std::uint64_t merges = ExpectAllMerges<5, 1, 4>() + ExpectAllMerges<5, 2, 3>() +
+                               ExpectAllMerges<5, 3, 2>() + ExpectAllMerges<5, 4, 2>() +
+                               ExpectAllMerges<5, 8, 1>() + ExpectAllMerges<5, 16, 0>();
+  std::printf("%llu merges\n", static_cast<unsigned long long>(merges));
+  EXPECT_EQ(merges, 5 * Power(16) + Power(12));
 }
 
 TEST(Merge, EveryStringOfARootEntryAgreesWithItsParts) {
   // 2^kFieldBits pages in all: the wholly free string is the top bit.
-  ExpectAllMerges<4, 2, 3>();
-  ExpectAllMerges<4, 4, 2>();
-  ExpectAllMerges<4, 8, 1>();
+  const std::uint64_t merges =
+      ExpectAllMerges<4, 2, 3>() + ExpectAllMerges<4, 4, 2>() + ExpectAllMerges<4, 8, 1>();
+  std::printf("%llu merges\n", static_cast<unsigned long long>(merges));
+  EXPECT_EQ(merges, 3 * Power(16));
 }
 
 /// A piece of a long string of pages.
