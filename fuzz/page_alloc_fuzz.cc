@@ -16,9 +16,14 @@ using Input = std::span<const std::uint8_t>;
 
 std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
 
+/// A layout. With 4000 an input took a third longer on average, for 5 more edges of 3024 from the
+/// seeds, which fuzzing finds all the same.
+constexpr std::size_t kRecords = 500;
+
 template <Layout L>
 void RunOn(const FuzzProgram& program, Input input) {
-  g_operations += RunProgram<L>("page_alloc", input, program, ArenaOf<L>(program.heap_start));
+  g_operations += RunProgram<L>("page_alloc", input, program, ArenaOf<L>(program.heap_start),
+                                Limits{.records = kRecords});
 }
 
 }  // namespace

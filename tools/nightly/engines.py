@@ -62,7 +62,7 @@ def LibFuzzer(program, corpus, seeds, found, seconds, jobs, seed, arguments):
     counts.unlink(missing_ok=True)
     before = Artifacts(found, ("crash-", "leak-")), Artifacts(found, ("timeout-", "oom-"))
     dictionary = pathlib.Path(__file__).resolve().parents[2] / "fuzz" / "dictionaries" / program.name.replace("_fuzz", ".dict")
-    command = [program, f"-fork={jobs}", f"-seed={seed}", f"-max_total_time={seconds}", "-timeout=20",
+    command = [program, f"-fork={jobs}", f"-seed={seed}", f"-max_total_time={seconds}", "-timeout=20", "-entropic=0",
                "-rss_limit_mb=4096", f"-artifact_prefix={found}/", *arguments,
                *([f"-dict={dictionary}"] if dictionary.is_file() else []), corpus, *seeds]
     environment = {**os.environ, COUNT_VARIABLE: str(counts)}
