@@ -60,6 +60,11 @@ class Story {
   void Expect(const char* what, bool holds) const {
     if (!holds) Stop(what);
   }
+  /// Stops unless there is a text, all of it printable ASCII: what ends up in a terminal.
+  void ExpectPrintable(const char* what, std::string_view text) const {
+    const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+    Expect(what, !text.empty() && std::all_of(text.begin(), text.end(), printable));
+  }
 
  private:
   struct Line {

@@ -39,16 +39,12 @@ bool Same(const Program& a, const Program& b) {
          std::equal(a.ops.begin(), a.ops.end(), b.ops.begin(), b.ops.end(), same_op);
 }
 
-bool IsPrintable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 void CheckError(const Story& story, const bench::TraceError& error, std::uint64_t lines) {
   story.Expect("the line of a mistake is one of the text",
                error.where.line >= 1 && error.where.line <= lines);
   story.Expect("a reason and an advice", !error.reason.empty() && !error.advice.empty());
   story.Expect("an advice is a sentence", error.advice.back() == '.');
-  story.Expect("a message is printable", IsPrintable(error.Message()));
+  story.ExpectPrintable("a message is printable", error.Message());
 }
 
 /// Where line `n` begins, from 1.

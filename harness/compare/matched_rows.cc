@@ -4,6 +4,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "harness/report/run_report.h"
+
 namespace pagealloc::bench {
 namespace {
 

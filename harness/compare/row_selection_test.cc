@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "harness/report/run_report.h"
+
 namespace pagealloc::bench {
 namespace {
 

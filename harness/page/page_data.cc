@@ -4,6 +4,8 @@
 #include <map>
 #include <string_view>
 
+#include "harness/report/run_report.h"
+
 namespace pagealloc::bench {
 
 const ResultRow* PageCell::OfFile::Aggregate(std::string_view op, std::string_view metric,

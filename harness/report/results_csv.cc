@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "harness/base/source_position.h"
 #include "pagealloc/contract.h"
 
 namespace pagealloc::bench {
@@ -146,7 +147,7 @@ constexpr auto kAbout = [] {
 
 std::string Quoted(std::string_view text) {
   std::string quoted = "'";
-  return quoted.append(text.substr(0, 80)) + "'";
+  return quoted.append(PrintableLine(text)) + "'";
 }
 
 /// Which cell of a record holds each column of schema 1; the reason if one is missing or double.

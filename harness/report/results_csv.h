@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "harness/report/csv.h"
-#include "harness/report/run_report.h"
+#include "harness/report/result_row.h"
 
 namespace pagealloc::bench {
 

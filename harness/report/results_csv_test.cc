@@ -9,6 +9,8 @@
 #include <limits>
 #include <random>
 
+#include "harness/report/run_report.h"
+
 namespace pagealloc::bench {
 namespace {
 
@@ -135,6 +137,13 @@ TEST(ParseResults, GoesByColumnNameAndPassesOverNewColumns) {
   ASSERT_THAT(file.rows, SizeIs(1));
   EXPECT_EQ(file.rows[0].schema, 2U);
   EXPECT_EQ(file.rows[0].result, FullRow());
+}
+
+// A message ends up in a terminal.
+TEST(ParseResults, AReasonShowsNoControlCharacters) {
+  std::string text = TextOf(SomeRun(), {FullRow()});
+  text.replace(text.rfind("noisy"), 5, "\x1b[2J");
+  EXPECT_THAT(MustFail(text).reason, HasSubstr("cannot be '\\x1b[2J'"));
 }
 
 TEST(ParseResults, RefusesOtherHeaders) {

@@ -56,20 +56,6 @@ std::string Timestamp(std::uint64_t ns_since_1970, const char* format) {
 
 }  // namespace
 
-std::string_view StatusName(RowStatus status) {
-  switch (status) {
-    case RowStatus::kOk:
-      return "ok";
-    case RowStatus::kNoisy:
-      return "noisy";
-    case RowStatus::kTruncated:
-      return "truncated";
-    case RowStatus::kSkipped:
-      break;
-  }
-  return "skipped";
-}
-
 RunColumns MakeRunColumns(const Environment& environment, std::string label,
                           std::uint64_t started_at_ns) {
   std::array<char, 9> suffix{};
