@@ -7,7 +7,7 @@
 #   LIB_FUZZING_ENGINE     what a target is linked with: a library, or -fsanitize=fuzzer
 #   SANITIZER              address, undefined, memory, coverage, ...
 #
-# Needs cmake, ninja, python3 and the C++ standard library; without the target that needs more (results_csv).
+# Needs cmake, ninja, python3 and the C++ standard library; without the targets that need more (config, results_csv).
 # Works in an empty environment but for these variables.
 set -euo pipefail
 : "${SRC:?}" "${WORK:?}" "${OUT:?}" "${CXX:?}" "${LIB_FUZZING_ENGINE:?}" "${SANITIZER:?}"

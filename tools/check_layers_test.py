@@ -77,6 +77,13 @@ class CheckLayers(unittest.TestCase):
                      "harness/trace/reader.cc:1: includes absl/status/status.h: "
                      "'trace' has the standard library only")
 
+    def test_what_a_fuzz_target_includes_may_be_spared(self):
+        with_absl = {"harness/trace/reader.cc": '#include "absl/status/status.h"\n',
+                     "README.md": README.replace("fuzz includes", "fuzz includes but trace")}
+        self.assertEqual(self.Run(with_absl), (0, "check_layers: includes: 18, problems: 0\n"))
+        self.Refuses({**with_absl, "harness/base/clock.h": "#include <zstd.h>\n"},
+                     "'base' has the standard library only")
+
     def test_a_path_that_depends_on_the_folder_is_refused(self):
         self.Refuses({"harness/trace/reader.cc": '#include "reader.h"\n'},
                      "spell the path from allocator/ or from the top")

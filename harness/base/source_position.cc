@@ -2,13 +2,13 @@
 
 namespace pagealloc::bench {
 
-std::string PrintableLine(std::string_view text) {
+std::string PrintableLine(std::string_view text, std::size_t most) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string shown;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     const bool printable = byte >= 0x20 && byte <= 0x7e;
-    if (shown.size() + (printable ? 1 : 4) > kShownCharacters) break;
+    if (shown.size() + (printable ? 1 : 4) > most) break;
     if (printable) {
       shown += c;
     } else {

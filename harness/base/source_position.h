@@ -23,9 +23,9 @@ struct SourcePosition {
 /// A line in a message is cut after this many characters, an escaped byte counted as four.
 inline constexpr std::size_t kShownCharacters = 80;
 
-/// The text in printable ASCII: every other byte as \xNN, cut at kShownCharacters. No escape is
+/// The text in printable ASCII: every other byte as \xNN, cut at `most` characters. No escape is
 /// cut in two.
-[[nodiscard]] std::string PrintableLine(std::string_view text);
+[[nodiscard]] std::string PrintableLine(std::string_view text, std::size_t most = kShownCharacters);
 
 /// "FILE:LINE: TEXT: reason. What to do."
 ///

@@ -6,19 +6,15 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <iterator>
-#include <optional>
+#include <map>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "harness/base/nearest_name.h"
-#include "harness/base/parse_units.h"
-#include "harness/report/results_csv.h"
+#include "harness/base/problem.h"
+#include "harness/config/config_text.h"
 #include "harness/run/console.h"
 #include "harness/run/status_codes.h"
-#include "nlohmann/json.hpp"
-#include "toml++/toml.h"
 
 namespace pagealloc::bench {
 namespace {
@@ -32,137 +28,26 @@ std::string KeyOf(const CLI::Option& option) {
   return std::find(kNoKeys.begin(), kNoKeys.end(), key) == kNoKeys.end() ? key : "";
 }
 
-bool IsFlag(const CLI::Option& option) { return option.get_expected_max() == 0; }
-bool IsList(const CLI::Option& option) { return option.get_items_expected_max() > 1; }
-
-const CLI::Option* OptionOf(const CLI::App& app, std::string_view key) {
-  for (const CLI::Option* option : app.get_options()) {
-    if (!key.empty() && KeyOf(*option) == key) return option;
-  }
-  return nullptr;
+ConfigKey KeyFor(const CLI::Option& option, std::string name) {
+  const bool is_switch = option.get_expected_max() == 0;
+  const bool is_list = option.get_items_expected_max() > 1;
+  return {std::move(name), is_switch ? ConfigKind::kSwitch
+                           : is_list ? ConfigKind::kList
+                                     : ConfigKind::kValue};
 }
 
-/// A single value as a word; nothing if it is none: a date, a table, a list in a list.
-std::optional<std::string> WordOf(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return absl::StrCat(number->get());
-  if (const auto* number = node.as_floating_point()) return ShortestNumber(number->get());
-  return std::nullopt;
-}
-
-/// Reads one file; the first error is kept.
-class Reader {
- public:
-  Reader(const std::string& file, const CLI::App& app) : file_(file), app_(app) {}
-
-  absl::StatusOr<ConfigWords> Read(const toml::table& table) {
-    for (const auto& [key, value] : table) Add(std::string(key.str()), key.source(), value);
-    if (!error_.ok()) return error_;
-    return std::move(config_);
-  }
-
-  absl::Status Refusal(const toml::source_region& at, const std::string& sentence) const {
-    return UsageError(absl::StrCat(file_, ":", at.begin.line, ": ", sentence));
-  }
-
- private:
-  void Refuse(const toml::source_region& at, const std::string& sentence) {
-    // Tables are sorted by key; the user reads the file from the top.
-    if (!error_.ok() && at.begin.line >= error_line_) return;
-    error_ = Refusal(at, sentence);
-    error_line_ = at.begin.line;
-  }
-
-  void Add(const std::string& key, const toml::source_region& at, const toml::node& value) {
-    const CLI::Option* const option = OptionOf(app_, key);
-    if (option == nullptr) return RefuseKey(key, at);
-    config_.line[key] = static_cast<int>(at.begin.line);
-    std::vector<std::string> words;
-    if (IsFlag(*option)) {
-      const auto* const given = value.as_boolean();
-      if (given == nullptr) return Refuse(at, absl::StrCat(key, " is either true or false."));
-      words.emplace_back(given->get() ? "true" : "false");
-    } else if (const toml::array* const list = value.as_array()) {
-      for (const toml::node& item : *list) {
-        const std::optional<std::string> word = WordOf(item);
-        if (!word) return RefuseValue(key, item.source());
-        words.push_back(*word);
-      }
-      if (!IsList(*option)) words = {absl::StrJoin(words, ",")};
-    } else if (const std::optional<std::string> word = WordOf(value)) {
-      words.push_back(*word);
-    } else {
-      return RefuseValue(key, at);
-    }
-    if (option->count() > 0) return;  // the command line wins
-    for (const std::string& word : words) AddWord(*option, key, word);
-  }
-
-  void AddWord(const CLI::Option& option, const std::string& key, const std::string& word) {
+/// What a key says, as words of the command line.
+void AddWords(const CLI::Option& option, const std::string& key,
+              const std::vector<std::string>& said, std::vector<std::string>& words) {
+  for (const std::string& word : said) {
     if (option.get_lnames().empty()) {
-      config_.words.push_back(word);
+      words.push_back(word);
     } else if (word.empty()) {  // which is no value behind a '='
-      config_.words.insert(config_.words.end(), {"--" + key, word});
+      words.insert(words.end(), {"--" + key, word});
     } else {  // what begins with a dash is a value only there
-      config_.words.push_back(absl::StrCat("--", key, "=", word));
+      words.push_back(absl::StrCat("--", key, "=", word));
     }
   }
-
-  void RefuseKey(const std::string& key, const toml::source_region& at) {
-    std::vector<std::string> keys;
-    for (const CLI::Option* option : app_.get_options()) {
-      if (const std::string known = KeyOf(*option); !known.empty()) keys.push_back(known);
-    }
-    Refuse(at, UnknownName(
-                   "key", std::vector<std::string_view>(keys.begin(), keys.end()), key,
-                   absl::StrCat("keys are the flags of ", app_.get_name(), ", without dashes")));
-  }
-
-  void RefuseValue(const std::string& key, const toml::source_region& at) {
-    Refuse(at, absl::StrCat(key, " is a text, a number or a list of them."));
-  }
-
-  const std::string& file_;
-  const CLI::App& app_;
-  ConfigWords config_;
-  absl::Status error_;
-  std::uint64_t error_line_ = 0;
-};
-
-/// A TOML string. JSON's escapes are a part of TOML's.
-absl::StatusOr<std::string> Quoted(const std::string& key, const std::string& text) {
-  try {
-    std::string quoted = nlohmann::json(text).dump();
-    for (std::size_t at = 0; (at = quoted.find('\x7f', at)) != std::string::npos;) {
-      quoted.replace(at, 1, "\\u007f");
-    }
-    return quoted;
-  } catch (const nlohmann::json::exception&) {
-    return UsageError(absl::StrCat("--print-config: the value of ", key,
-                                   " is not UTF-8, as a configuration file is."));
-  }
-}
-
-/// A number where that says the same as the text.
-absl::StatusOr<std::string> Value(const std::string& key, const std::string& text) {
-  const OrProblem<std::uint64_t> number = ParseNumber(text);
-  const bool plain =
-      number.ok() && number.value() >> 63 == 0 && absl::StrCat(number.value()) == text;
-  return plain ? text : Quoted(key, text);
-}
-
-absl::StatusOr<std::string> ValueOf(const CLI::Option& option, const std::string& key,
-                                    const std::vector<std::string>& words) {
-  if (IsFlag(option)) return words.empty() ? "false" : words.back();
-  if (!IsList(option)) return Value(key, words.empty() ? "" : words.back());
-  std::vector<std::string> items;
-  for (const std::string& word : words) {
-    if (word.empty()) continue;  // the default of a list that has none
-    const absl::StatusOr<std::string> item = Quoted(key, word);
-    if (!item.ok()) return item.status();
-    items.push_back(*item);
-  }
-  return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
 }
 
 std::string CommandName(const CLI::App& app) {
@@ -188,13 +73,27 @@ std::string ConfigFileOf(const CLI::App& app) {
 
 absl::StatusOr<ConfigWords> ParseConfig(const std::string& file, std::string_view text,
                                         const CLI::App& app) {
-  Reader reader(file, app);
-  try {
-    return reader.Read(toml::parse(text, std::string_view(file)));
-  } catch (const toml::parse_error& error) {
-    return reader.Refusal(error.source(), absl::StrCat(std::string(error.description()),
-                                                       ". A line is KEY = VALUE, in TOML."));
+  std::vector<ConfigKey> keys;
+  std::map<std::string, const CLI::Option*> options;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string key = KeyOf(*option);
+    if (key.empty()) continue;
+    keys.push_back(KeyFor(*option, key));
+    options[key] = option;
   }
+  const Result<ConfigEntries, ConfigError> parsed =
+      ParseConfigText(text, keys, absl::StrCat("flags of ", app.get_name()));
+  if (!parsed.ok()) {
+    return UsageError(absl::StrCat(file, ":", parsed.error().line, ": ", parsed.error().sentence));
+  }
+  ConfigWords config;
+  for (const auto& [key, entry] : parsed.value()) {
+    config.line[key] = entry.line;
+    const CLI::Option& option = *options.at(key);
+    // The command line wins.
+    if (option.count() == 0) AddWords(option, key, entry.words, config.words);
+  }
+  return config;
 }
 
 absl::StatusOr<ConfigWords> ReadConfig(const std::string& file, const CLI::App& app) {
@@ -226,29 +125,28 @@ absl::Status InConfig(const std::string& file, const ConfigWords& config,
 }
 
 absl::StatusOr<std::string> ConfigText(const CLI::App& app, const KeyValues& used) {
-  std::string text = absl::StrCat("# ", CommandName(app),
-                                  " --config FILE\n# Keys are flags. What is commented out was not "
-                                  "given; it shows what is used then.\n");
-  std::string group;
+  std::vector<ConfigSetting> settings;
   for (const CLI::Option* option : app.get_options()) {
     const std::string key = KeyOf(*option);
-    if (key.empty()) continue;
-    if (option->get_group().empty() && option->count() == 0) continue;  // not for users
-    if (option->get_group() != group) {
-      group = option->get_group();
-      absl::StrAppend(&text, "\n# ", group, "\n");
-    }
+    const bool given = option->count() > 0;
+    if (key.empty() || (option->get_group().empty() && !given)) continue;  // not for users
     const auto value_used = std::find_if(used.begin(), used.end(),
                                          [&key](const auto& one) { return one.first == key; });
     std::vector<std::string> words = option->results();
-    const bool given = option->count() > 0;
-    const bool replace = value_used != used.end() && (!given || key == "seed");
-    if (replace) words = {value_used->second};
-    absl::StatusOr<std::string> value = ValueOf(*option, key, words);
-    if (!value.ok()) return value.status();
-    absl::StrAppend(&text, given ? "" : "# ", key, " = ", *value, "\n");
+    if (value_used != used.end() && (!given || key == "seed")) words = {value_used->second};
+    ConfigKey config_key = KeyFor(*option, key);
+    if (!given && config_key.kind == ConfigKind::kList && words == std::vector<std::string>{""}) {
+      words.clear();  // the default of a list that has none
+    }
+    if (given && config_key.kind == ConfigKind::kSwitch) {
+      words = {option->as<bool>() ? "true" : "false"};  // "1", "on" and others say the same
+    }
+    settings.push_back({std::move(config_key), option->get_group(), given, std::move(words)});
   }
-  return text;
+  OrProblem<std::string> text =
+      WriteConfigText(absl::StrCat(CommandName(app), " --config FILE"), settings);
+  if (!text.ok()) return UsageError(absl::StrCat("--print-config: ", text.error().sentence));
+  return std::move(text).value();
 }
 
 absl::StatusOr<Task> PrintConfig(const CLI::App& app, const KeyValues& used) {

@@ -8,9 +8,10 @@
 ///
 /// Keys are the long names of a command's flags, nothing else: an unknown one is an error. A flag
 /// on the command line wins over its key. The file becomes words for the parser, so that every
-/// check and every message is the same for both.
+/// check and every message is the same for both. harness/config/config_text.h has the text.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -37,8 +38,8 @@ std::string ConfigFileOf(const CLI::App& app);
 
 /// What a file says to a command.
 struct ConfigWords {
-  std::vector<std::string> words;   ///< for the command line, behind the command's name
-  std::map<std::string, int> line;  ///< of each key in the file
+  std::vector<std::string> words;             ///< for the command line, behind the command's name
+  std::map<std::string, std::uint64_t> line;  ///< of each key in the file
 };
 
 /// Reads the text of a file for a command.
