@@ -31,14 +31,14 @@ using Words = std::vector<std::string>;
 std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that may change
 
 const std::array<ConfigKey, 7>& Keys() {
-  static const std::array<ConfigKey, 7> keys{{{"workload", ConfigKind::kList},
-                                              {"layout", ConfigKind::kList},
-                                              {"reps", ConfigKind::kValue},
-                                              {"percentiles", ConfigKind::kValue},
-                                              {"label", ConfigKind::kValue},
-                                              {"verify", ConfigKind::kSwitch},
-                                              {"smoke", ConfigKind::kSwitch}}};
-  return keys;
+  static const std::array<ConfigKey, 7> kKeys{{{"workload", ConfigKind::kList},
+                                               {"layout", ConfigKind::kList},
+                                               {"reps", ConfigKind::kValue},
+                                               {"percentiles", ConfigKind::kValue},
+                                               {"label", ConfigKind::kValue},
+                                               {"verify", ConfigKind::kSwitch},
+                                               {"smoke", ConfigKind::kSwitch}}};
+  return kKeys;
 }
 
 auto Parse(std::string_view text) { return bench::ParseConfigText(text, Keys(), "flags of run"); }
