@@ -1,9 +1,11 @@
-/// page_cache: several page caches at a time, taken from one heap of a chunk's 512 pages, against
-/// an array that says of each page who has it.
+/// page_cache: several page caches at a time, taken from one heap of 512 pages, against an array
+/// that says of each page who has it. The pages are one chunk of eight words, or eight chunks of
+/// one word: what a cache takes or returns there splits and joins runs over borders.
 ///
-/// Input: a byte that says which pages are in use at first, then operations of one or two bytes:
-/// take the lowest block or the block around a page, allocate from a cache, free a page of it to
-/// the heap, flush; the heap allocates and frees in between.
+/// Input: a byte that says on which layout, one which pages are in use at first, one which of these
+/// were freed again, then operations of one to three bytes: take the lowest block or the block
+/// around a page, allocate from a cache, flush; the heap allocates and frees in between, runs and
+/// any pages of a block.
 
 #include <algorithm>
 #include <array>
@@ -25,11 +27,9 @@
 namespace pagealloc::fuzz {
 namespace {
 
-using Layout = testing::TinyUneven;
-using Allocator = PageAllocator<Layout, NoCounters>;
-
+template <Layout L>
 class CachesRun {
-  using G = Geometry<Layout>;
+  using G = Geometry<L>;
   static constexpr unsigned kPages = 512;
   static constexpr unsigned kBlocks = kPages / 64;
   static constexpr PageOffset kFirst = G::kHeapBasePage;
@@ -41,13 +41,14 @@ class CachesRun {
   };
 
  public:
-  CachesRun(NarrowRun& run, std::span<const std::uint8_t> input) : run_(run), in_(input) {}
+  CachesRun(NarrowRun& run, ByteReader in) : run_(run), in_(in) {}
 
   void Go() {
     const PageRange heap = PageRange::Of(kFirst, PageCount{kPages});
     const bool ready = heap_.Init(os_).ok() && heap_.Grow(heap).ok();
     run_.Expect("Init and Grow", ready, 1, {});
-    Prepare(PatternOf(in_.Byte()));
+    const std::uint64_t used = PatternOf(in_.Byte());
+    Prepare(used, PatternOf(in_.Byte()));
     while (!in_.empty()) {
       run_.Next();
       const unsigned code = in_.Byte();
@@ -75,7 +76,7 @@ class CachesRun {
           AllocateFromHeap(code / 8 + 1);
           break;
         default:
-          CompareCache(which);
+          ReturnToHeap(which, PatternOf(in_.Byte()));
           break;
       }
       if (run_.operations() % 4 == 0) CompareStats();
@@ -86,18 +87,17 @@ class CachesRun {
   }
 
  private:
-  /// Every word gets the pattern, rotated: pages of ones are in use, but every other one of those
-  /// was freed again, so that both kinds of free pages are there.
-  void Prepare(std::uint64_t pattern) {
-    constexpr std::uint64_t kEven = 0x5555'5555'5555'5555;
+  /// Every word gets the pattern, rotated: pages of ones are in use, but for those that were freed
+  /// again, so that both kinds of free pages are there.
+  void Prepare(std::uint64_t pattern, std::uint64_t freed) {
     for (unsigned block = 0; block < kBlocks; ++block) {
       const std::uint64_t used = std::rotl(pattern, static_cast<int>(block * 5));
       PageCache cache = heap_.TakePageCache(kFirst + PageCount{std::uint64_t{block} * 64});
-      cache.pages = ~(used & ~kEven);
+      cache.pages = ~used | freed;
       cache.scavenged = ~used;
       heap_.Flush(cache);
       for (unsigned i = 0; i < 64; ++i) {
-        if ((used >> i & 1) != 0) pages_[block * 64 + i] = {i % 2 == 0, false, -1};
+        if ((used >> i & 1) != 0) pages_[block * 64 + i] = {(freed >> i & 1) != 0, false, -1};
       }
     }
   }
@@ -185,6 +185,18 @@ class CachesRun {
     std::fill_n(pages_.begin() + i, count, Page{true, false, -1});
   }
 
+  /// Those of the block that are in use and not in a cache, as far as the pattern has them.
+  void ReturnToHeap(unsigned block, std::uint64_t pattern) {
+    PageCache returned{.base = kFirst + PageCount{std::uint64_t{block} * 64}};
+    for (unsigned i = 0; i < 64; ++i) {
+      Page& page = pages_[block * 64 + i];
+      if (page.free || page.cache >= 0 || (pattern >> i & 1) == 0) continue;
+      returned.pages |= std::uint64_t{1} << i;
+      page = {true, false, -1};
+    }
+    heap_.Flush(returned);
+  }
+
   void AllocateFromHeap(unsigned want) {
     std::optional<unsigned> first;
     unsigned run = 0;
@@ -218,8 +230,11 @@ class CachesRun {
   }
 
   void Compare() {
-    const auto& chunk = testing::AllocatorAccess::chunks(heap_)[G::ChunkOf(kFirst)];
+    const auto& chunks = testing::AllocatorAccess::chunks(heap_);
     for (unsigned block = 0; block < kBlocks; ++block) {
+      const PageOffset base = kFirst + PageCount{std::uint64_t{block} * 64};
+      const auto& chunk = chunks[G::ChunkOf(base)];
+      const unsigned word = G::PageInChunk(base) / 64;
       std::uint64_t used = 0;
       std::uint64_t scavenged = 0;
       for (unsigned i = 0; i < 64; ++i) {
@@ -227,8 +242,8 @@ class CachesRun {
         used |= std::uint64_t{!page.free} << i;
         scavenged |= std::uint64_t{page.free && page.scavenged} << i;
       }
-      run_.Expect("a word, allocated", chunk.allocated.word(block), used, {block});
-      run_.Expect("a word, scavenged", chunk.scavenged.word(block), scavenged, {block});
+      run_.Expect("a word, allocated", chunk.allocated.word(word), used, {block});
+      run_.Expect("a word, scavenged", chunk.scavenged.word(word), scavenged, {block});
     }
     CompareStats();
     std::string broken = testing::CheckInvariants(heap_, caches_);
@@ -238,20 +253,25 @@ class CachesRun {
   NarrowRun& run_;
   ByteReader in_;
   testing::FakeMemory os_{ByteCount{64}};
-  Allocator heap_;
+  PageAllocator<L, NoCounters> heap_;
   std::array<PageCache, 8> caches_{};
   std::array<unsigned, 8> block_of_{};  // the block that a cache was taken from last
   std::array<Page, kPages> pages_{};
 };
 
 }  // namespace
-
 }  // namespace pagealloc::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  using namespace pagealloc::fuzz;  // NOLINT(*-build-using-namespace): one function
+  namespace fuzz = pagealloc::fuzz;
+  namespace layouts = pagealloc::testing;
   const std::span<const std::uint8_t> input(bytes, std::min<std::size_t>(size, 128));
-  NarrowRun run("page_cache", input);
-  std::make_unique<CachesRun>(run, input)->Go();
+  fuzz::NarrowRun run("page_cache", input);
+  fuzz::ByteReader in(input);
+  if (in.Byte() % 2 == 0) {
+    std::make_unique<fuzz::CachesRun<layouts::TinyUneven>>(run, in)->Go();
+  } else {
+    std::make_unique<fuzz::CachesRun<layouts::TinyWordChunks>>(run, in)->Go();
+  }
   return 0;
 }

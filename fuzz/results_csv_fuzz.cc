@@ -1,9 +1,10 @@
 /// results_csv: any bytes as a CSV and as a results file, with the dictionary results_csv.dict.
 ///
 /// A first byte below 128, but 's', stands for the header of schema 1, so that mutations are spent
-/// on rows. As CSV: records written again read back as the same cells. As results: rows written
-/// again read back as the same rows, and the cells printed are as many as there are columns; or a
-/// line of the text and a reason in printable characters.
+/// on rows. As CSV: each record begins on the line behind the last one's, records written again
+/// read back as the same cells, and so do any bytes as cells. As results: the header has each
+/// column once; rows written again read back as the same rows, and the cells printed are as many as
+/// there are columns; or a line of the text and a reason in printable characters.
 
 #include <algorithm>
 #include <cstdint>
@@ -38,14 +39,20 @@ void CheckError(const Story& story, const CsvError& error, std::string_view text
 Records ReadAll(const Story& story, std::string_view text) {
   CsvReader reader(text);
   Records records;
-  std::uint64_t line = 0;
+  std::uint64_t line = 1;
   while (auto record = reader.Next()) {
-    story.Expect("records in the order of their lines", reader.line() > line);
-    line = reader.line();
+    story.Expect("the line on which a record begins", reader.line(), line);
     story.Expect("a record without a cell", !record->empty());
+    for (const std::string& cell : *record) {
+      line += static_cast<std::uint64_t>(std::count(cell.begin(), cell.end(), '\n'));
+    }
+    ++line;
     records.push_back(*std::move(record));
   }
-  if (reader.error()) CheckError(story, *reader.error(), text);
+  if (reader.error()) {
+    CheckError(story, *reader.error(), text);
+    story.Expect("the line on which a bad record begins", reader.error()->line, line);
+  }
   story.Expect("a record after the end", !reader.Next().has_value());
   return records;
 }
@@ -60,6 +67,31 @@ void CheckCsv(Story& story, std::string_view text) {
   g_operations += records.size();
 }
 
+/// What stands between zeros in the text, as the cells of a record.
+void CheckCells(Story& story, std::string_view text) {
+  std::vector<std::string> cells(1);
+  for (const char c : text) {
+    if (c == '\0') {
+      cells.emplace_back();
+    } else {
+      cells.back() += c;
+    }
+  }
+  story.Step("cells that were written", {cells.size()});
+  const Records read = ReadAll(story, bench::CsvRecord(cells));
+  story.Expect("cells read back differ", read == Records{cells});
+  ++g_operations;
+}
+
+void CheckHeader(const Story& story, std::string_view text) {
+  const auto header = CsvReader(text).Next();
+  story.Expect("results without a header", header.has_value());
+  for (const bench::ResultColumn& column : bench::ResultColumns()) {
+    const auto times = std::count(header->begin(), header->end(), column.name);
+    story.Expect("a column is there once", times == 1);
+  }
+}
+
 void CheckResults(Story& story, std::string_view text) {
   story.Step("results");
   const auto parsed = bench::ParseResults(text);
@@ -67,6 +99,8 @@ void CheckResults(Story& story, std::string_view text) {
     CheckError(story, *error, text);
     return;
   }
+  CheckHeader(story, text);
+  story.Expect("results that end inside a line", text.back() == '\n');
   const ResultsFile& file = std::get<ResultsFile>(parsed);
   std::string written = bench::ResultsHeader();
   for (const ResultsFile::Row& row : file.rows) {
@@ -103,6 +137,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     text = pagealloc::bench::ResultsHeader() + text.substr(1);
   }
   fuzz::CheckCsv(story, text);
+  fuzz::CheckCells(story, text);
   fuzz::CheckResults(story, text);
   return 0;
 }

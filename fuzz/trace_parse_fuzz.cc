@@ -1,7 +1,8 @@
 /// trace_parse: any bytes as the text of a trace, with libFuzzer's dictionary pagetrace.dict.
 ///
 /// Accepted: what is written of it reads back as the same program, written again it is the same
-/// text, each operation's place names its line, and the judge comes to an end. Refused: a line of
+/// text, each operation's place names its line, IDs are such as the format has, and the judge comes
+/// to an end. Refused: a line of
 /// the text, a reason and an advice, in printable characters; and what stands before that line is
 /// no mistake, and says the same operations.
 
@@ -37,6 +38,18 @@ bool Same(const Program& a, const Program& b) {
          a.explicit_growth == b.explicit_growth && a.measured_from == b.measured_from &&
          a.id_count == b.id_count && a.stream_hash() == b.stream_hash() &&
          std::equal(a.ops.begin(), a.ops.end(), b.ops.begin(), b.ops.end(), same_op);
+}
+
+std::string_view SecondField(std::string_view line) {
+  line.remove_prefix(std::min(line.find(' ') + 1, line.size()));
+  return line.substr(0, line.find(' '));
+}
+
+bool IsId(std::string_view text) {
+  constexpr std::string_view kAll =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+  return !text.empty() && text.size() <= 64 &&
+         text.find_first_not_of(kAll) == std::string_view::npos;
 }
 
 void CheckError(const Story& story, const bench::TraceError& error, std::uint64_t lines) {
@@ -79,12 +92,16 @@ void Run(std::string text) {
     story.Step("write and parse again", {program.ops.size()});
     const std::string written = bench::WriteTrace(program);
     const ParsedTrace again = bench::ParseTrace("again", written);
+    story.Expect("no longer set-up than trace", program.measured_from <= program.ops.size());
     story.Expect("what was written is refused", !again.error);
     story.Expect("what was written is another program", Same(program, again.program));
     story.Expect("written twice, it differs", bench::WriteTrace(again.program) == written);
     for (const Op& op : program.ops) {
       const bench::SourcePosition place = program.PositionOf(op);
       story.Expect("the place of an operation", place.line == op.line && !place.text.empty());
+      if (op.kind == bench::OpKind::kAllocate || op.kind == bench::OpKind::kFree) {
+        story.Expect("an ID", IsId(SecondField(place.text)));
+      }
     }
   }
   story.Step("judge");
