@@ -20,9 +20,11 @@ HostAddress Number(const std::byte* at) {
 HostRange RangeOf(HostAddress begin, ByteCount size) {
   return {begin, HostAddress{begin.raw + size.raw}};
 }
-/// Numbers are wider than the addresses of a 32-bit host: cut off, one would name another place.
+/// Numbers are wider than the addresses of a 32-bit host: cut off, one would name another place. 0
+/// is no place: to the operating system it means any.
 bool OnHost(HostAddress begin, ByteCount size) {
-  return begin.raw <= UINTPTR_MAX && size.raw - 1 <= UINTPTR_MAX - begin.raw;
+  return begin != HostAddress{0} && begin.raw <= UINTPTR_MAX &&
+         size.raw - 1 <= UINTPTR_MAX - begin.raw;
 }
 
 }  // namespace

@@ -120,6 +120,14 @@ TEST(ArenaSource, HintAbove4GiBIsForHostsWithSuchAddresses) {
                                                              : "reserve 120000000 65536"));
 }
 
+// Asked for address 0, an operating system gives any place, and that is not the one remembered.
+TEST(ArenaSource, HintOfAddressZeroIsNoPlace) {
+  constexpr std::array<HostAddress, 1> kZero{HostAddress{0}};
+  Source s({kArena, kZero, {}});
+  s.space.SetAnywhere(0x40000000);
+  s.ExpectAt(1, 0x40000000);
+}
+
 TEST(ArenaSource, ArenaBelow4GiBIsContinuedAboveWhereTheHostGoesOn) {
   Source s({kArena, {}, {}});
   s.space.SetAnywhere(0xfc000000);
