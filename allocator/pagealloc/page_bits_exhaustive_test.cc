@@ -98,7 +98,6 @@ void CompareAll(unsigned first, unsigned count, bool inside, Tally& tally) {
   }
   const FreeRuns runs = RunsOf(model);
   compare("Summarize()", bits.Summarize() == runs);
-  compare("LongestZeros()", bits.LongestZeros() == runs.max.raw);
   for (const unsigned want : {1U, count, count + 1}) {
     for (const unsigned from : {0U, first}) {
       const unsigned word = from / 64 * 64;  // a search begins with a whole word
