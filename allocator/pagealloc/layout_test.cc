@@ -167,7 +167,8 @@ TEST(Geometry, FiftySevenBitsContinueFortyEight) {
   // What a 48-bit program knows as its addresses has the same chunks 2^56 - 2^47 further up.
   using Wide = Geometry<LinuxAmd64La57>;
   using Narrow = Geometry<LinuxAmd64>;
-  for (const std::uint64_t raw : {0xffff800000000000, 0UL, 0xc000000000UL, 0x7fffffffffffUL}) {
+  for (const std::uint64_t raw :
+       {0xffff800000000000ULL, 0ULL, 0xc000000000ULL, 0x7fffffffffffULL}) {
     const Address at{raw};
     EXPECT_EQ(Wide::PageOf(at).raw - Narrow::PageOf(at).raw, (Power(56) - Power(47)) >> kPageBits);
   }
