@@ -60,7 +60,8 @@ class HeapHugePages {
   HeapHugePages& operator=(const HeapHugePages&) = delete;
 
   /// Comes first, once (contract); `os` must outlive this object. Where huge pages do not exist or
-  /// are larger than a chunk it is kSystem. Reserves a bit a chunk (8 MiB on 48 bits) if needed.
+  /// are larger than a chunk it is kSystem. Reserves a bit a chunk (8 MiB on 48 bits, 4 GiB on 57)
+  /// if needed.
   OsStatus Init(OsMemory& os, HugePageUse use) {
     PA_EXPECT(os_ == nullptr);
     os_ = &os;
