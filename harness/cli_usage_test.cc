@@ -178,7 +178,9 @@ INSTANTIATE_TEST_SUITE_P(All, CliBadUsage, ::testing::ValuesIn(BadUsages()),
 // ---- Help, version, lists.
 
 TEST_F(CliUsage, HelpOpensWithOneLineOfPurposeAndFourExamples) {
-  for (const Words& words : {Words{"--help"}, Words{"run", "--help"}, Words{"replay", "-h"}}) {
+  for (const Words& words :
+       {Words{"--help"}, Words{"run", "--help"}, Words{"replay", "-h"}, Words{"list", "-h"},
+        Words{"trace", "validate", "-h"}, Words{"trace", "inspect", "-h"}}) {
     const Ended ended = Bench(words);
     EXPECT_EQ(ended.exit_status, 0);
     EXPECT_EQ(ended.err, "");

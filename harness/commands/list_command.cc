@@ -195,8 +195,15 @@ std::string TableOf(Listing what, const Json& list) {
 class ListCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand(
-        "list", "Lists what there is: workloads, allocators, layouts, metrics.");
+    CLI::App* app =
+        parent.add_subcommand("list",
+                              "Lists what there is: workloads, allocators, layouts, metrics.\n"
+                              "\n"
+                              "Examples:\n"
+                              "  pagealloc-bench list workloads\n"
+                              "  pagealloc-bench list allocators\n"
+                              "  pagealloc-bench list layouts --format json\n"
+                              "  pagealloc-bench list metrics\n");
     app->add_option("WHAT", listing_, "workloads, allocators, layouts or metrics")->required();
     AddTableOrJson(*app, format_);
     return app;

@@ -117,7 +117,13 @@ class TraceValidateCommand final : public CliCommand {
   CLI::App* Add(CLI::App& parent) override {
     CLI::App* app = parent.add_subcommand(
         "validate",
-        "Checks form and legality: exit status 0 or 2; 4 for a file that cannot be read.");
+        "Checks form and legality: exit status 0 or 2; 4 for a file that cannot be read.\n"
+        "\n"
+        "Examples:\n"
+        "  pagealloc-bench trace validate web.pagetrace\n"
+        "  pagealloc-bench trace validate corpora/golden/*.pagetrace.zst\n"
+        "  generate-trace | pagealloc-bench trace validate -\n"
+        "  pagealloc-bench trace validate new.pagetrace && mv new.pagetrace traces/\n");
     AddTraces(*app, files_);
     return app;
   }
@@ -135,7 +141,14 @@ class TraceInspectCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
     CLI::App* app = parent.add_subcommand(
-        "inspect", "Prints events by kind, sizes, lifetimes, occupancy and fragmentation.");
+        "inspect",
+        "Prints events by kind, sizes, lifetimes, occupancy and fragmentation.\n"
+        "\n"
+        "Examples:\n"
+        "  pagealloc-bench trace inspect web.pagetrace\n"
+        "  pagealloc-bench trace inspect corpora/golden/http_loopback.golden.pagetrace.zst\n"
+        "  pagealloc-bench trace inspect web.pagetrace mail.pagetrace --format json\n"
+        "  pagealloc-bench trace generate churn --ops 1000 | pagealloc-bench trace inspect -\n");
     AddTraces(*app, files_);
     AddTableOrJson(*app, format_);
     return app;
