@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fuzz/random_program.h"
+#include "harness/base/temporary_folder.h"
 #include "harness/trace/trace_reader.h"
 
 namespace pagealloc::fuzz {
@@ -31,14 +32,9 @@ std::string ReadFile(const fs::path& path) {
 
 class CanaryFinding : public ::testing::Test {
  protected:
-  CanaryFinding() {
-    std::string name = (fs::temp_directory_path() / "pagealloc-canary-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr) << name;
-    folder_ = name;
-  }
-  ~CanaryFinding() override { fs::remove_all(folder_); }
+  CanaryFinding() { EXPECT_FALSE(folder_.error()) << folder_.path(); }
 
-  [[nodiscard]] std::string In(const char* name) const { return (folder_ / name).string(); }
+  [[nodiscard]] std::string In(const char* name) const { return folder_.File(name); }
   /// Runs canary_replay; what it says goes to the file "report".
   [[nodiscard]] bool Succeeds(const std::string& arguments) const {
     const std::string command = "PAGEALLOC_FUZZ_TRACE='" + In("trace") + "' " +
@@ -56,7 +52,7 @@ class CanaryFinding : public ::testing::Test {
   }
   [[nodiscard]] std::string Report() const { return ReadFile(In("report")); }
 
-  fs::path folder_;
+  bench::TemporaryFolder folder_;
 };
 
 TEST_F(CanaryFinding, ReproducesTenOfTenAndIsMinimisedToTenRecords) {
