@@ -3,8 +3,12 @@
 
 import importlib.machinery
 import importlib.util
+import os
 import pathlib
+import re
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 import justified
@@ -19,6 +23,19 @@ SOURCE = """int F(int a, int b) {
   PA_EXPECT(a != 0 || b != 0);
   if (a < 1 && b < 2) return 1;
   return 2;
+}
+"""
+
+CHILDREN = """#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+void ChildAborts() { abort(); }
+void ChildExits() { _exit(0); }
+int main() {
+  if (fork() == 0) ChildAborts();
+  wait(nullptr);
+  if (fork() == 0) ChildExits();
+  wait(nullptr);
 }
 """
 
@@ -74,6 +91,51 @@ class Coverage(unittest.TestCase):
         file.DropConstants()
         self.assertEqual(list(file.branches.values()), [[True, True]])
         self.assertEqual(list(file.conditions.values()), [[True]])
+
+        self.assertTrue(coverage.Constant("L::kBase.raw >> 63 == 0"))
+        self.assertFalse(coverage.Constant("pages.raw > G::kMost.raw"))
+
+    def test_decision_over_two_lines_keeps_its_last_condition(self):
+        file = coverage.File("x.h", "return a &&  // why\n       b && c;")
+        file.conditions = {(1, 8, 2, 15): [True, True, False]}
+        file.DropConstants()
+        self.assertEqual(list(file.Missing()), [(1, "condition 3 of a &&")])
+
+    def test_chains_are_judged_by_the_sides_of_one_instance(self):
+        def Conditions(text, sides):
+            file = coverage.File("x.h", text)
+            file.conditions = {(1, 1, 1, len(text) + 1): [False] * len(sides)}
+            starts = [0, *(i + 3 for i in range(len(text)) if text[i:i + 2] in ("&&", "||"))]
+            file.AddPaths({(1, at + 1, 1, at + 2): side for at, side in zip(starts, sides)})
+            return next(iter(file.conditions.values()))
+        self.assertEqual(Conditions("a && b", [(2, 0), (1, 1)]), [False, True])
+        self.assertEqual(Conditions("a && b", [(1, 1), (1, 0)]), [True, False])
+        self.assertEqual(Conditions("a && b", [(1, 1), (0, 1)]), [False, False])  # never all true
+        self.assertEqual(Conditions("a || b", [(1, 1), (0, 1)]), [True, False])
+        self.assertEqual(Conditions("a || b", [(1, 1), (1, 0)]), [False, False])
+        self.assertEqual(Conditions("a && b || c", [(1, 1), (1, 1), (1, 1)]), [False] * 3)  # not told by sides
+        self.assertEqual(Conditions("a && kB", [(1, 1), (1, 1)]), [False, False])
+
+    def test_corpora_and_tests_run_other_programs(self):
+        programs = ["bits_replay", "heap_test", "page_bits_exhaustive_test"]
+        self.assertEqual(coverage.Chosen(programs, "tests"), programs)
+        self.assertEqual(coverage.Chosen(programs, "corpora"), ["bits_replay", "page_bits_exhaustive_test"])
+
+    @unittest.skipUnless(shutil.which(coverage.COMPILER) and shutil.which(coverage.PROFDATA), "no clang 19")
+    def test_children_that_abort_or_leave_at_once_count(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = pathlib.Path(folder) / "x.cc"
+            source.write_text(CHILDREN, encoding="utf-8")
+            def Run(*command):
+                subprocess.run(command, check=True, cwd=folder,
+                               env={**os.environ, "LLVM_PROFILE_FILE": f"{folder}/%m.profraw"})
+            Run(coverage.COMPILER, "-fprofile-instr-generate", "-fcoverage-mapping", source, coverage.RUNTIME,
+                "-std=c++20", "-Wl,--wrap=_exit", "-o", "x")
+            Run("./x")
+            Run(coverage.PROFDATA, "merge", "-o", "all", *pathlib.Path(folder).glob("*.profraw"))
+            shown = subprocess.run([coverage.PROFDATA, "show", "--counts", "--function=Child", "all"], cwd=folder,
+                                   capture_output=True, text=True, check=True).stdout
+        self.assertEqual(re.findall(r"Function count: (\d+)", shown), ["1", "1"], shown)
 
     def test_sum_and_table(self):
         rows, _, _ = Judge([Function(5, 0, [True, False])], "DA:3,1\n")
