@@ -49,7 +49,7 @@ def Function(true, false, conditions, expect=0):
 
 
 def Judge(functions, lcov="", entries=()):
-    records = [one["mcdc_records"][0] for one in functions]
+    records = [one["mcdc_records"][0] for one in functions if one["mcdc_records"][0]]
     exported = {"data": [{"functions": functions,
                           "files": [{"filename": str(coverage.REPO / NAME), "mcdc_records": records},
                                     {"filename": "/usr/include/other.h", "mcdc_records": records}]}]}
@@ -74,6 +74,20 @@ class Coverage(unittest.TestCase):
         rows, missing, _ = Judge([], "DA:3,0\nDA:4,2\nDA:3,1\nDA:1,0\n")
         self.assertEqual((rows[0]["lines"], rows[0]["lines_reached"]), (3, 2))
         self.assertEqual([(one["line"], one["what"]) for one in missing], [(1, "line")])
+
+    def test_line_that_one_instance_reaches_is_reached_behind_a_gap_too(self):
+        path = str(coverage.REPO / NAME)
+        def Regions(count, begin=1):
+            return {"filenames": ["/usr/include/other.h", path], "mcdc_records": [[]],
+                    "regions": [[begin, 2, 5, 2, 7, 1, 0, 0], [3, 27, 4, 3, 0, 1, 0, 3], [4, 3, 4, 12, count, 1, 0, 0],
+                                [3, 1, 3, 40, 9, 0, 0, 0]]}
+        lines = "DA:3,0\nDA:4,0\n"
+        _, missing, _ = Judge([Regions(0), Regions(0)], lines)
+        self.assertEqual([one["line"] for one in missing], [4])
+        _, missing, _ = Judge([Regions(0), Regions(5)], lines)
+        self.assertEqual(missing, [])
+        _, missing, _ = Judge([Regions(5), Regions(0, begin=2)], lines)  # what is around a lambda
+        self.assertEqual([one["line"] for one in missing], [4])
 
     def test_what_is_excluded_is_not_missing_and_may_not_be_stale(self):
         def Entry(change):
