@@ -21,6 +21,8 @@ constexpr ByteCount kArena{64 * kMiB};
 // Addresses below 4 GiB, which every host has.
 constexpr std::array<HostAddress, 2> kHints{HostAddress{0x40000000}, HostAddress{0x80000000}};
 
+constexpr bool kHostEndsAt4GiB = UINTPTR_MAX == 0xffffffff;
+
 /// A source with an address space of its own.
 struct Source {
   explicit Source(ArenaSource::Options options = {kArena, kHints, {}}) {
@@ -66,6 +68,15 @@ TEST(ArenaSource, WithoutHintsAnyAlignedPlaceDoesAndIsContinuedOnBothSides) {
                           "unreserve cc000000 16384"));
 }
 
+TEST(ArenaSource, SecondPlaceThatHappensToBeAlignedGivesBackItsEnd) {
+  Source s({kArena, {}, {}});
+  s.space.SetAnywhere(0xc1000000, 0x80000000);
+  s.ExpectAt(1, 0x80000000);
+  EXPECT_THAT(s.space.TakeLog(),
+              ElementsAre("reserve anywhere c1000000 65536", "unreserve c1000000 65536",
+                          "reserve anywhere 80000000 131072", "unreserve 84000000 65536"));
+}
+
 TEST(ArenaSource, PlaceAnywhereIsContinuedAboveThenBelow) {
   Source s({kArena, {}, {}});
   s.space.SetAnywhere(0xc0000000);
@@ -97,6 +108,69 @@ TEST(ArenaSource, RequestThatIsTooLargeForAHintLeavesItForOthers) {
   s.ExpectAt(1, 0x44000000);
 }
 
+TEST(ArenaSource, RequestThatIsLargerThanTheWindowFindsNoRoom) {
+  Source s;
+  s.source.SetWindow(HostAddress{0x40000000}, ByteCount{2 * kArena.raw});
+  const ArenaSource::Result none = s.source.Reserve(ByteCount{3 * kArena.raw});
+  EXPECT_TRUE(none.status.ok());
+  EXPECT_TRUE(none.arena.empty());
+  s.ExpectAt(2, 0x40000000);
+}
+
+TEST(ArenaSource, RequestThatWouldEndAboveTheLastAddressLeavesTheHintForOthers) {
+  constexpr std::array<HostAddress, 1> kLast{HostAddress{UINTPTR_MAX - kArena.raw + 1}};
+  Source s({kArena, kLast, {}});
+  s.ExpectAt(2, 0xc0000000);
+  s.space.Occupy(0xc8000000, 4096);
+  s.space.Occupy(0xbc000000, 4096);
+  s.space.SetAnywhere(0x10000000);
+  s.space.TakeLog();
+  EXPECT_TRUE(s.source.Reserve(kArena).status.ok());
+  EXPECT_EQ(s.space.TakeLog()[2],
+            kHostEndsAt4GiB ? "reserve fc000000 65536" : "reserve fffffffffc000000 65536 refused");
+}
+
+TEST(ArenaSource, RequestThatWouldBeginBelowZeroLeavesTheHintForOthers) {
+  Source s({kArena, {}, {}});
+  s.space.SetAnywhere(0x8000000);
+  s.ExpectAt(1, 0x8000000);
+  s.space.Occupy(0xc000000, 4096);
+  s.space.SetAnywhere(0x40000000);
+  s.ExpectAt(3, 0x40000000);
+  s.space.Occupy(0x4c000000, 4096);
+  s.space.Occupy(0x3c000000, 4096);
+  s.ExpectAt(1, 0x4000000);
+}
+
+// Places that lie apart, one more than the list of them holds: its own memory is refused first.
+TEST(ArenaSource, RefusalOfMemoryForItsOwnListTakesNoPlace) {
+  Source s({kArena, {}, {}});
+  for (std::uint64_t i = 0; i < 16; ++i) {
+    const std::uint64_t begin = 0x40000000 + 2 * i * kArena.raw;
+    s.space.Occupy(begin - 4096, 4096);
+    s.space.Occupy(begin + kArena.raw, 4096);
+    s.space.SetAnywhere(begin);
+    s.ExpectAt(1, begin);
+  }
+  s.space.LimitReserved(s.space.reserved());
+  const ArenaSource::Result refused = s.source.Reserve(kArena);
+  EXPECT_EQ(refused.status.error_number, ENOMEM);
+  EXPECT_EQ(refused.status.bytes, ByteCount{4096});
+  EXPECT_TRUE(refused.arena.empty());
+  EXPECT_EQ(s.source.reserved(), ByteCount{16 * kArena.raw});
+}
+
+// A place that cannot be remembered is a place all the same.
+TEST(ArenaSource, FullListOfHintsTakesNoMore) {
+  std::array<HostAddress, ArenaSource::kMaxHints> same;
+  same.fill(HostAddress{0x40000000});
+  Source s({kArena, same, {}});
+  s.source.SetWindow(HostAddress{0x10000000}, ByteCount{0x34000000});  // an arena behind the hints
+  s.space.SetAnywhere(0x20000000);
+  s.ExpectAt(2, 0x20000000);
+  s.ExpectAt(1, 0x40000000);
+}
+
 // A host whose addresses end below the hints: the first request finds a place anywhere, the next
 // ones do not ask for the hints again.
 TEST(ArenaSource, HintsBeyondTheHostsAddressesAreForgotten) {
@@ -108,8 +182,6 @@ TEST(ArenaSource, HintsBeyondTheHostsAddressesAreForgotten) {
   s.ExpectAt(1, 0x24000000);
   EXPECT_THAT(s.space.TakeLog(), ElementsAre("reserve 24000000 65536"));
 }
-
-constexpr bool kHostEndsAt4GiB = UINTPTR_MAX == 0xffffffff;
 
 // Cut off at 32 bits, the hint would be 512 MiB: some place, and not the one that is remembered.
 TEST(ArenaSource, HintAbove4GiBIsForHostsWithSuchAddresses) {

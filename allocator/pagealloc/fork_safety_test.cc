@@ -15,6 +15,7 @@
 #include "testing/gtest/child_process.h"
 #include "testing/heap_access.h"
 #include "testing/invariants.h"
+#include "testing/mapped_memory.h"
 
 namespace pagealloc {
 namespace {
@@ -135,6 +136,48 @@ TEST(ForkSafety, ChildUsesAHeapOnTheBreakWhileOthersComeAndGo) {
   stop = true;
   others.join();
   growing.join();
+}
+
+/// Says when somebody who waits for other threads lets them run.
+class TellingMutex : public Mutex {
+ public:
+  static void Yield() {
+    yielded = true;
+    Mutex::Yield();
+  }
+  static inline std::atomic<bool> yielded = false;
+};
+
+/// Memory whose releases last until somebody waits for them.
+class SlowReleases final : public testing::MappedMemory {
+ public:
+  OsStatus Release(std::byte* begin, ByteCount size) override {
+    releasing = true;
+    while (!TellingMutex::yielded) Mutex::Yield();
+    return MappedMemory::Release(begin, size);
+  }
+  std::atomic<bool> releasing = false;
+};
+
+// The child has no thread that would finish it: its pages would be held for ever.
+TEST(ForkSafety, ForkWaitsForAReleaseThatIsUnderWay) {
+  SlowReleases os;
+  const auto heap = std::make_unique<Heap<HostLayout, TellingMutex>>();
+  ASSERT_TRUE(heap->Init(os, {.caches = 0}).ok());
+  const HeapAllocation got = heap->Allocate(PageCount{20});
+  ASSERT_TRUE(got.ok());
+  heap->Free(got.memory, got.pages);
+  TellingMutex::yielded = false;
+  std::thread releasing([&heap] { EXPECT_TRUE(heap->ReleaseAll().status.ok()); });
+  while (!os.releasing) Mutex::Yield();
+  EXPECT_EQ(StatusOfChild([&heap] {
+              auto& pages = testing::HeapAccess::pages(*heap);
+              if (pages.stats().held != PageCount{0}) return 1;
+              return testing::CheckInvariants(pages).empty() ? 0 : 2;
+            }),
+            0);
+  EXPECT_TRUE(TellingMutex::yielded.exchange(true));
+  releasing.join();
 }
 
 // A child may make, and end, heaps of its own and the parent's.

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "pagealloc/heap.h"
+#include "pagealloc/pagealloc.h"
+#include "testing/gtest/child_process.h"
 
 namespace pagealloc {
 namespace {
@@ -27,15 +29,20 @@ constexpr std::uint64_t kMiB = 1u << 20;
     }                                                                        \
   } while (false)
 
-/// Lets the process take `more` bytes of address space beyond what it has.
-void AllowMore(std::uint64_t more) {
+/// Address space that the process has, in bytes.
+std::uint64_t AddressSpace() {
   unsigned long long pages = 0;
   std::FILE* const file = std::fopen("/proc/self/statm", "r");
   CHILD_EXPECT(file != nullptr && std::fscanf(file, "%llu", &pages) == 1);
   std::fclose(file);
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Lets the process take `more` bytes of address space beyond what it has.
+void AllowMore(std::uint64_t more) {
   rlimit limit{};
   CHILD_EXPECT(::getrlimit(RLIMIT_AS, &limit) == 0);
-  limit.rlim_cur = HostSize(pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + more);
+  limit.rlim_cur = HostSize(AddressSpace() + more);
   CHILD_EXPECT(::setrlimit(RLIMIT_AS, &limit) == 0);
 }
 void AllowAll() {
@@ -88,8 +95,60 @@ TEST(HeapLimitsDeathTest, AddressSpaceRunsOutOn32Bits) {
   EXPECT_EXIT(FillUnderALimit<Linux386>(50 * kMiB, 11 * 512), ::testing::ExitedWithCode(0), "");
 }
 
+/// Creates heaps of the C interface under more and more address space, a page at a time, until that
+/// works: each refusal on the way is told, and nothing is left behind.
+void CreateUnderEachLimit() {
+  const std::uint64_t page = MmapMemory().page_size().raw;
+  pagealloc_options options = PAGEALLOC_OPTIONS_INIT;
+  options.caches = 200;
+  pagealloc_heap* heap = nullptr;
+  const std::uint64_t before = AddressSpace();
+  int refusals = 0;
+  for (;; ++refusals) {
+    AllowMore(static_cast<std::uint64_t>(refusals) * page);
+    const int outcome = pagealloc_create(&options, &heap);
+    if (outcome == PAGEALLOC_OK) break;
+    CHILD_EXPECT(outcome == ENOMEM && heap == nullptr);
+    AllowAll();
+    CHILD_EXPECT(AddressSpace() == before);
+  }
+  CHILD_EXPECT(refusals > 1);
+  AllowMore(kMiB);
+  void* memory = &refusals;
+  CHILD_EXPECT(pagealloc_allocate(heap, 5000, &memory, nullptr) == ENOMEM);
+  CHILD_EXPECT(memory == nullptr);
+  AllowAll();
+  CHILD_EXPECT(pagealloc_allocate(heap, 5000, &memory, nullptr) == PAGEALLOC_OK);
+  pagealloc_destroy(heap);
+  ::_exit(0);
+}
+
+TEST(CInterfaceLimitsDeathTest, EachRefusalOfAddressSpaceIsTold) {
+  if (PAGEALLOC_THREAD_SANITIZER) GTEST_SKIP() << "ThreadSanitizer takes memory of its own";
+  EXPECT_EXIT(CreateUnderEachLimit(), ::testing::ExitedWithCode(0), "");
+}
+
+/// Address space is there, memory is not.
+void CreateWithoutMemory() {
+  rlimit before{};
+  CHILD_EXPECT(::getrlimit(RLIMIT_DATA, &before) == 0);
+  const rlimit page{static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)), before.rlim_max};
+  CHILD_EXPECT(::setrlimit(RLIMIT_DATA, &page) == 0);
+  pagealloc_heap* heap = nullptr;
+  const int outcome = pagealloc_create(nullptr, &heap);
+  CHILD_EXPECT(::setrlimit(RLIMIT_DATA, &before) == 0);
+  CHILD_EXPECT(outcome == ENOMEM && heap == nullptr);
+  ::_exit(0);
+}
+
+TEST(CInterfaceLimitsDeathTest, RefusalOfMemoryForTheHandleIsTold) {
+  if (PAGEALLOC_THREAD_SANITIZER) GTEST_SKIP() << "ThreadSanitizer takes memory of its own";
+  EXPECT_EXIT(CreateWithoutMemory(), ::testing::ExitedWithCode(0), "");
+}
+
 // An arena of 64 MiB, a block of the chunk map; Go reserves 600 MiB for its tables.
 TEST(HeapLimitsDeathTest, TheTablesOf48BitsTakeLittleAddressSpace) {
+  if (PAGEALLOC_THREAD_SANITIZER) GTEST_SKIP() << "ThreadSanitizer takes memory of its own";
   EXPECT_EXIT(
       {
         AllowMore(80 * kMiB);

@@ -289,6 +289,16 @@ TEST(Heap, RandomStartMovesTheHeapAndPadsIt) {
   EXPECT_EQ(b.heap->Stats().growths, 2u);
 }
 
+TEST(Heap, AlignedRunOfAChunkGrowsAgainWherePaddingTookTheRoom) {
+  Mapped<> m({.random_seed = std::uint64_t{300} << 23});  // the bits that padding is drawn from
+  const HeapAllocation got = m.heap->Allocate(PageCount{512}, ByteCount{16 * kPageBytes.raw});
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(got.memory) % (16 * kPageBytes.raw), 0u);
+  const HeapStatistics stats = m.heap->Stats();
+  EXPECT_EQ(stats.padding, PageCount{300});
+  EXPECT_EQ(stats.growths, 2u);
+}
+
 TEST(HeapDeathTest, ForeignAndCrookedPointersBreakTheContract) {
   Mapped<> m;
   std::byte* const run = m.Take(2);

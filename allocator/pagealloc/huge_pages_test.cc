@@ -73,11 +73,12 @@ TEST(MetadataHugePages, EveryBlockOfEveryRangeOnceAndThoseToComeToo) {
 TEST(MetadataHugePages, RefusedHintIsReportedAndGrowthGoesOn) {
   Tables<LinuxAmd64> tables;
   tables.Grow(0, 1);
+  tables.Grow(0x100000, 1);
   tables.os.RefuseHugePages(ENOMEM);
   const OsStatus status = tables.heap->EnableMetadataHugePages();
   EXPECT_EQ(status.call, OsCall::kHugePages);
   EXPECT_EQ(status.error_number, ENOMEM);
-  tables.Grow(0x100000, 1);
+  tables.Grow(0x200000, 1);
 }
 
 /// Two chunks of a heap with huge pages behind them; pages in use are written into the index.

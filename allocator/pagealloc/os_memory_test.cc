@@ -2,6 +2,8 @@
 #include "pagealloc/os_memory.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +14,9 @@
 #include <cstring>
 #include <set>
 #include <string>
+
+#include "testing/address_space.h"
+#include "testing/gtest/child_process.h"
 
 namespace pagealloc {
 namespace {
@@ -156,6 +161,15 @@ TEST_F(MmapMemoryTest, LazilyReleasedMemoryReadsAsBeforeOrAsZero) {
   EXPECT_EQ(memory_[page_bytes_], std::byte{1});
 }
 
+// The kernel takes memory lazily from private mappings only, and before 4.5 from none.
+TEST_F(MmapMemoryTest, WhatCannotBeReleasedLazilyIsReleasedAtOnce) {
+  void* const shared =
+      ::mmap(nullptr, page_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  EXPECT_TRUE(os_.ReleaseLazily(static_cast<std::byte*>(shared), page_).ok());
+  ::munmap(shared, page_bytes_);
+}
+
 TEST_F(MmapMemoryTest, HugePageIsNoneOrAPowerOfTwoAboveThePage) {
   const std::uint64_t huge = os_.huge_page_size().raw;
   EXPECT_TRUE(huge == 0 || (std::has_single_bit(huge) && huge > page_.raw)) << huge;
@@ -180,6 +194,55 @@ TEST_F(MmapMemoryTest, CommitOfAHoleIsAnErrorValue) {
   EXPECT_EQ(commit.bytes, size_);
 }
 
+TEST_F(MmapMemoryTest, AdviceAboutAHoleIsAnErrorValue) {
+  std::byte* const hole = ReserveOrDie(size_);
+  ASSERT_TRUE(os_.Unreserve(hole, size_).ok());
+  EXPECT_EQ(os_.ReleaseLazily(hole, size_).error_number, ENOMEM);
+  EXPECT_EQ(os_.HintHugePages(hole, size_, HugePages::kAvoid).error_number, ENOMEM);
+  EXPECT_EQ(os_.HintHugePages(hole, size_, HugePages::kAvoid).call, OsCall::kHugePages);
+}
+
+// The last page of all addresses is the kernel's own, or nobody's.
+TEST_F(MmapMemoryTest, FaultWhereNoProcessHasMemoryIsAnErrorValue) {
+  auto* const last =
+      reinterpret_cast<std::byte*>(~static_cast<std::uintptr_t>(0) - page_bytes_ + 1);
+  const OsStatus fault = os_.Fault(last, page_);
+  EXPECT_FALSE(fault.ok());
+  EXPECT_EQ(fault.call, OsCall::kFault);
+}
+
+// A kernel without huge pages refuses every advice about them so; this one does where a range ends
+// above the last address, if addresses have as many bits as its own.
+TEST_F(MmapMemoryTest, HugePageHintsThatTheKernelDoesNotKnowAreFine) {
+  if (sizeof(void*) < 8) GTEST_SKIP() << "for a 64-bit kernel no such range";
+  auto* const last =
+      reinterpret_cast<std::byte*>(~static_cast<std::uintptr_t>(0) - page_bytes_ + 1);
+  EXPECT_TRUE(os_.HintHugePages(last, size_, HugePages::kPrefer).ok());
+}
+
+TEST(MmapMemory, WithoutFilesThereAreNoHugePages) {
+  EXPECT_EQ(testing::StatusOfChild([] {
+              rlimit before{};
+              if (::getrlimit(RLIMIT_NOFILE, &before) != 0) return 1;
+              const rlimit none{0, before.rlim_max};
+              if (::setrlimit(RLIMIT_NOFILE, &none) != 0) return 2;
+              const ByteCount huge = MmapMemory().huge_page_size();
+              if (::setrlimit(RLIMIT_NOFILE, &before) != 0) return 3;
+              return huge == ByteCount{0} ? 0 : 4;
+            }),
+            0);
+}
+
+// What an OsMemory need not bring.
+TEST(OsMemory, WithoutLazyReleasesAndCollapsesReleasesAtOnceAndRefuses) {
+  testing::AddressSpace os;
+  const OsMemory::Reservation got = os.Reserve(ByteCount{4096});
+  EXPECT_TRUE(os.ReleaseLazily(got.begin, ByteCount{4096}).ok());
+  const OsStatus refused = os.CollapseHugePages(got.begin, ByteCount{4096});
+  EXPECT_EQ(refused.call, OsCall::kHugePages);
+  EXPECT_EQ(refused.error_number, ENOTSUP);
+}
+
 TEST(OsStatus, NamesEveryCallDifferently) {
   std::set<std::string> names;
   for (const OsCall call : {OsCall::kReserve, OsCall::kCommit, OsCall::kRelease, OsCall::kFault,
@@ -189,6 +252,7 @@ TEST(OsStatus, NamesEveryCallDifferently) {
   EXPECT_EQ(names.size(), 7u);
   EXPECT_EQ(names.count("commit"), 1u);
   EXPECT_EQ(names.count("?"), 0u);
+  EXPECT_STREQ((OsStatus{static_cast<OsCall>(99), ENOMEM, ByteCount{1}}.call_name()), "?");
 }
 
 TEST(OsStatus, IsFineWithoutAnErrorNumber) {

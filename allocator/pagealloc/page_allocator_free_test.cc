@@ -179,6 +179,33 @@ TYPED_TEST(PageAllocatorFree, BatchOverChunkBordersInEveryOrder) {
   heap.FreeBatch({});
 }
 
+// The run below has the largest number that the index has, whatever joins it.
+TEST(PageAllocatorFreeBatch, BehindARunLongerThanTheIndexCountsJoinsIt) {
+  constexpr std::uint64_t kLong = 65 * 512;
+  CheckedHeap<Linux386> heap;
+  heap.Grow(0, 67);
+  heap.AllocateRange(kLong, 2UL * 512);
+  heap.FreeBatch({heap.Range(kLong, 3), heap.Range(kLong + 10, 5)});
+  heap.ExpectAllocates(kLong + 3, 0, kLong);
+}
+
+TEST(PageAllocatorDeathTest, RunThatTheIndexPromisesInVainStopsTheProcess) {
+  CheckedHeap<Linux386> heap;
+  heap.Grow(0, 2);
+  heap.AllocateRange(0, 2UL * 512);
+  heap.Free(3, 1);
+  heap.Free(5, 1);
+  auto& allocator = heap.allocator();
+  const ChunkIndex chunk = Geometry<Linux386>::ChunkOf(heap.At(0));
+  auto& chunks = AllocatorAccess::chunks(allocator);
+  EXPECT_DEATH(
+      {
+        chunks.BlockAt(chunk).reach.Set(chunks.IndexInBlock(chunk), 2);
+        static_cast<void>(allocator.Allocate(PageCount{2}));
+      },
+      "invariant broken: a run that the index promised exists \\[chunk, want = [0-9]+, 2\\]");
+}
+
 TEST(PageAllocatorDeathTest, FreeingOutsideTheHeapBreaksTheContract) {
   CheckedHeap<Linux386> heap;
   heap.Grow(0);

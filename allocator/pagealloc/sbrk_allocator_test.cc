@@ -218,6 +218,42 @@ TEST_F(SbrkAllocatorTest, SizesThatWrapAreRefused) {
   EXPECT_EQ(Map(), "##|");
 }
 
+/// A break that says where it is, and that nobody may move.
+class FixedBreak final : public BreakSource {
+ public:
+  FixedBreak(std::uintptr_t start, std::uintptr_t now)
+      : start_(reinterpret_cast<std::byte*>(start)), now_(reinterpret_cast<std::byte*>(now)) {}
+  [[nodiscard]] ByteCount page_size() const override { return ByteCount{kPage}; }
+  [[nodiscard]] Spare Start() override { return {start_, start_}; }
+  [[nodiscard]] std::byte* Position() override { return now_; }
+  OsStatus Extend(ByteCount size) override {
+    ADD_FAILURE() << "asked for " << size.raw;
+    return {OsCall::kReserve, ENOMEM, size};
+  }
+
+ private:
+  std::byte* start_;  // numbers: nothing is read or written there
+  std::byte* now_;
+};
+
+constexpr std::uintptr_t kLastPage = UINTPTR_MAX - kPage + 1;
+
+TEST(SbrkAllocatorAtTheEndOfAddresses, NothingFitsBehindTheLastOne) {
+  FixedBreak source(kLastPage, kLastPage);
+  SbrkAllocator allocator(source);
+  EXPECT_EQ(allocator.Allocate(ByteCount{kPage}).status.error_number, ENOMEM);
+  // The next multiple of the alignment would be address 0.
+  EXPECT_EQ(allocator.AllocateAligned(ByteCount{1}, ByteCount{64 * kPage}).status.error_number,
+            ENOMEM);
+}
+
+TEST(SbrkAllocatorAtTheEndOfAddresses, NothingFitsBehindWhoeverMovedTheBreakThere) {
+  FixedBreak source(64 * kPage, kLastPage);
+  SbrkAllocator allocator(source);
+  EXPECT_EQ(allocator.Allocate(ByteCount{kPage}).status.error_number, ENOMEM);
+  EXPECT_EQ(allocator.stats().holes, ByteCount{0});
+}
+
 TEST_F(SbrkAllocatorTest, AlignedFromTheTailFreesWhatItSkips) {
   Allocate(3);
   EXPECT_EQ(Aligned(2, 8), 8);

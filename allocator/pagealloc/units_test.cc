@@ -93,6 +93,7 @@ TEST(Units, SumsAndDifferences) {
   pages += PageCount{5};
   pages -= PageCount{2};
   EXPECT_EQ(pages, PageCount{7});
+  EXPECT_EQ(ChunkCount{4} + ChunkCount{5}, ChunkCount{9});
   ByteCount bytes{4};
   bytes += ByteCount{5};
   bytes -= ByteCount{9};

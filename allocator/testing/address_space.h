@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,8 +31,11 @@ class AddressSpace final : public OsMemory {
 
   /// Somebody else's memory.
   void Occupy(std::uint64_t begin, std::uint64_t size) { taken_[begin] = begin + size; }
-  /// Where the next caller who does not care is put.
-  void SetAnywhere(std::uint64_t begin) { anywhere_ = begin; }
+  /// Where the next caller who does not care is put; and the one after that, if it is not behind.
+  void SetAnywhere(std::uint64_t begin, std::optional<std::uint64_t> then = std::nullopt) {
+    anywhere_ = begin;
+    then_ = then;
+  }
   /// No address at or above it exists (ENOMEM).
   void SetEnd(std::uint64_t end) { end_ = end; }
   /// At most this much may be reserved or committed, in bytes (ENOMEM).
@@ -62,7 +66,7 @@ class AddressSpace final : public OsMemory {
     }
     taken_[begin] = begin + size.raw;
     reserved_ += size.raw;
-    if (at == nullptr) anywhere_ = begin + size.raw;
+    if (at == nullptr) anywhere_ = std::exchange(then_, std::nullopt).value_or(begin + size.raw);
     Log(asked, begin, size, "");
     // A number that nobody reads or writes through.
     return {OsStatus::Ok(), reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(begin))};
@@ -109,6 +113,7 @@ class AddressSpace final : public OsMemory {
   }
 
   std::uint64_t anywhere_;
+  std::optional<std::uint64_t> then_;
   std::uint64_t end_ = ~std::uint64_t{0};
   std::uint64_t reserve_limit_ = ~std::uint64_t{0};
   std::uint64_t commit_limit_ = ~std::uint64_t{0};
