@@ -128,11 +128,9 @@ ArenaSource::Result ArenaSource::PlaceAnywhere(ByteCount size) {
     const HostAddress first = Number(got.begin);
     begin = HostAddress{(first.raw + arena_.raw - 1) & ~(arena_.raw - 1)};
     const ByteCount head{begin.raw - first.raw};
-    const ByteCount tail = arena_ - head;
+    const ByteCount tail = arena_ - head;  // never empty
     if (head.raw > 0) static_cast<void>(os_->Unreserve(got.begin, head));
-    if (tail.raw > 0) {
-      static_cast<void>(os_->Unreserve(Pointer(HostAddress{begin.raw + size.raw}), tail));
-    }
+    static_cast<void>(os_->Unreserve(Pointer(HostAddress{begin.raw + size.raw}), tail));
   }
   if (!InWindow(begin, size)) {
     static_cast<void>(os_->Unreserve(Pointer(begin), size));
