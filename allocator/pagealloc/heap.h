@@ -139,7 +139,7 @@ class Heap final : private ForkParticipant {
         if (const auto got = TakeAligned(want, step)) return Memory(*got, want);
         if (!grown.status.ok() || grown.fresh.empty()) return {.status = grown.status};
       }
-      return {};
+      return {};  // not reached: the larger growth has such a place, behind padding, too
     }));
   }
 
