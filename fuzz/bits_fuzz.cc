@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -172,19 +173,25 @@ class BitsRun {
     }
   }
 
+  /// The first page at or above `from` that is as told; kPages if there is none.
+  [[nodiscard]] unsigned NextPage(unsigned from, bool allocated) const {
+    const void* const at = std::memchr(model_.data() + from, allocated ? 1 : 0, kPages - from);
+    return at == nullptr ? kPages
+                         : static_cast<unsigned>(static_cast<const bool*>(at) - model_.data());
+  }
+
   FreeRuns AskSummary() {
     const FreeRuns got = bits_.Summarize();
-    std::uint64_t run = 0;
-    std::uint64_t longest = 0;
-    std::uint64_t start = 0;
-    for (unsigned i = 0; i < kPages; ++i) {
-      run = model_[i] ? 0 : run + 1;
-      longest = std::max(longest, run);
-      if (run == i + 1) start = run;
+    const unsigned start = NextPage(0, true);
+    unsigned longest = 0;
+    unsigned run = 0;  // where the last one begins
+    for (unsigned at = start; at < kPages; at = NextPage(run, true)) {
+      longest = std::max(longest, at - run);
+      run = NextPage(at, false);
     }
     Expect("Summarize, start", got.start.raw, start, {});
-    Expect("Summarize, max", got.max.raw, longest, {});
-    Expect("Summarize, end", got.end.raw, run, {});
+    Expect("Summarize, max", got.max.raw, std::max(longest, kPages - run), {});
+    Expect("Summarize, end", got.end.raw, kPages - run, {});
     return got;
   }
 

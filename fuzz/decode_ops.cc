@@ -107,6 +107,7 @@ FuzzProgram DecodeOps(std::span<const std::uint8_t> bytes) {
   program.tiny_pair = static_cast<std::uint8_t>(how >> 2U & 3U);
   program.shipped = static_cast<std::uint8_t>(how >> 4U & 7U);
   program.first_growth = how >> 7U == 0 ? 1 : 8;
+  program.ops.reserve(std::min(bytes.size(), kMaxFuzzOps));
   while (!in.empty() && program.ops.size() < kMaxFuzzOps) {
     const FuzzOp op = DecodeOp(in);
     if ((off >> static_cast<unsigned>(op.kind) & 1U) == 0) program.ops.push_back(op);

@@ -97,6 +97,14 @@ std::size_t Fibers::Current() {
   return g_running->current_;
 }
 
+std::uint64_t Fibers::LocksTaken() {
+  return g_running == nullptr ? 0 : g_running->fibers_[g_running->current_].locks;
+}
+
+void Fibers::TookLock() {
+  if (g_running != nullptr) ++g_running->fibers_[g_running->current_].locks;
+}
+
 void Fibers::MakeContext(Fiber& fiber) {
   PA_EXPECT(::getcontext(&fiber.context) == 0);
   fiber.context.uc_stack.ss_sp = fiber.stack.get();

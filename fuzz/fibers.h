@@ -47,6 +47,10 @@ class Fibers {
   /// Number of the fiber that runs; contract: one does.
   [[nodiscard]] static std::size_t Current();
 
+  /// How many locks the fiber that runs has taken so far: who changes what others see took one.
+  [[nodiscard]] static std::uint64_t LocksTaken();
+  static void TookLock();
+
  private:
   static constexpr std::size_t kStackBytes = std::size_t{128} * 1024;
 
@@ -56,7 +60,8 @@ class Fibers {
     ucontext_t context{};
     const bool* blocked = nullptr;
     bool done = false;
-    std::uint64_t last_run = 0;       ///< the point at which it ran last
+    std::uint64_t last_run = 0;  ///< the point at which it ran last
+    std::uint64_t locks = 0;
     void* sanitizer_stack = nullptr;  // AddressSanitizer's, while it does not run
     void* sanitizer_fiber = nullptr;  // ThreadSanitizer's
   };
@@ -84,6 +89,7 @@ class FiberMutex {
     Fibers::Point();
     while (held_) Fibers::Wait(&held_);
     held_ = true;
+    Fibers::TookLock();
   }
   void unlock() {  // NOLINT(readability-identifier-naming)
     held_ = false;

@@ -59,8 +59,12 @@ struct FrontendProgram {
 template <class H, class Watch>
 class FrontendThread {
  public:
-  FrontendThread(H& heap, unsigned number, std::span<const FrontendOp> ops, Watch& watch)
-      : heap_(heap), number_(number), ops_(ops), watch_(watch) {}
+  FrontendThread(H& heap, unsigned number, const FrontendProgram& program, Watch& watch)
+      : heap_(heap),
+        number_(number),
+        limit_(program.options.max_bytes.raw >> kPageBits),
+        ops_(program.threads[number]),
+        watch_(watch) {}
 
   void Run() {
     for (const FrontendOp& op : ops_) Step(op);
@@ -128,8 +132,16 @@ class FrontendThread {
       }
       case 14: {
         const HeapStatistics s = heap_.Stats();
-        return Expect(s.grown == s.in_use + s.cached + s.held + s.padding + s.free,
-                      "statistics do not add up");
+        Expect(s.grown == s.in_use + s.cached + s.held + s.padding + s.free,
+               "statistics do not add up");
+        if (op.a < 8) return;
+        // All that there may be room for but a few pages: then each one matters.
+        const std::uint64_t left = limit_.raw - (s.in_use + s.padding).raw;
+        if (left > op.b % 4U) {
+          Take(PageCount{left - op.b % 4U},
+               [&](PageCount want) { return heap_.Allocate(want, 0); });
+        }
+        return;
       }
       default:
         if (op.a < 8) return heap_.NextScavengeGeneration();
@@ -216,6 +228,7 @@ class FrontendThread {
 
   H& heap_;
   unsigned number_;
+  PageCount limit_;
   std::span<const FrontendOp> ops_;
   Watch& watch_;
   std::vector<Held> runs_;

@@ -3,7 +3,8 @@
 /// The shipped Heap over locks that are points of a scheduler: who goes on after a lock, before
 /// one, and while the operating system has memory, is a byte of the input. Whatever is found is
 /// found again by the same input. Checked: no page has two holders; pages are zero where that is
-/// said; "no room" for a page is said only if there may have been none; nobody waits for ever;
+/// said; every request takes a lock; "no room" for a page is said only if there may have been none;
+/// nobody waits for ever;
 /// statistics add up at every moment; and after the last thread no page is lost, all invariants
 /// hold, and the whole heap is one free run again.
 
@@ -65,7 +66,7 @@ class Watch {
   void Asking(PageCount want) {
     story_.Step("asks (thread, pages)", {Fibers::Current(), want.raw});
     Request& request = asking_[Fibers::Current()];
-    request = {want.raw, true, 0};
+    request = {want.raw, true, 0, Fibers::LocksTaken()};
     taken_ += want.raw;
     Raise();
   }
@@ -74,6 +75,7 @@ class Watch {
                 {Fibers::Current(), got.ok() ? got.pages.raw : 0, got.zeroed});
     Request& request = asking_[Fibers::Current()];
     const bool asked = std::exchange(request.open, false);
+    story_.Expect("a request takes no lock", !asked || Fibers::LocksTaken() > request.locks);
     story_.Expect("memory is refused", got.status.ok());
     if (!got.ok()) {
       if (!asked) return;
@@ -111,7 +113,8 @@ class Watch {
   struct Request {
     std::uint64_t want = 0;
     bool open = false;
-    std::uint64_t most = 0;  ///< of all pages in use or wanted, since it began; its own included
+    std::uint64_t most = 0;   ///< of all pages in use or wanted, since it began; its own included
+    std::uint64_t locks = 0;  ///< that its thread had taken before
   };
 
   void Raise() {
@@ -146,7 +149,7 @@ void Run(Input input) {
   Watch watch(story, program.chunks * G::kChunkPages.raw);
   std::vector<FrontendThread<FiberHeap, Watch>> threads;
   for (unsigned i = 0; i < program.threads.size(); ++i) {
-    threads.emplace_back(*heap, i, program.threads[i], watch);
+    threads.emplace_back(*heap, i, program, watch);
   }
   const auto run_all = [&](const std::function<void(FrontendThread<FiberHeap, Watch>&)>& part) {
     std::vector<std::function<void()>> bodies;

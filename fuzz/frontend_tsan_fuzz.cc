@@ -56,7 +56,7 @@ void Run(std::span<const std::uint8_t> input) {
   Watch watch;
   std::vector<FrontendThread<ThreadHeap, Watch>> parts;
   for (unsigned i = 0; i < program.threads.size(); ++i) {
-    parts.emplace_back(*heap, i, program.threads[i], watch);
+    parts.emplace_back(*heap, i, program, watch);
   }
   std::vector<std::thread> threads;
   threads.reserve(parts.size());

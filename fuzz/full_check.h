@@ -69,7 +69,7 @@ std::uint64_t SummaryWord(testing::PageMap::Runs runs) {
 template <class Allocator>
 [[nodiscard]] std::string CompareSummaries(Allocator& allocator, const testing::PageMap& model) {
   using G = Geometry<typename Allocator::LayoutType>;
-  const std::vector<PageRange> heap = model.grown_ranges();
+  const std::vector<PageRange>& heap = model.grown_ranges();
   for (unsigned level = 0; level < G::kLevels; ++level) {
     const PageCount span{std::uint64_t{1} << G::kSpanPageBits[level]};
     std::uint64_t done = 0;  // an entry may hold parts of several ranges
@@ -130,7 +130,7 @@ template <class Allocator>
                                     std::span<const PageCache> caches,
                                     std::span<const PageRange> held = {}) {
   if (std::string text = CompareStats(allocator.stats(), model); !text.empty()) return text;
-  const std::vector<PageRange> heap = model.grown_ranges();
+  const std::vector<PageRange>& heap = model.grown_ranges();
   const auto ranges = allocator.ranges().ranges();
   if (!std::equal(heap.begin(), heap.end(), ranges.begin(), ranges.end(),
                   [](PageRange a, const AddressRanges::Range& b) {

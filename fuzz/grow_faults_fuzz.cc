@@ -231,6 +231,13 @@ class HeapRun {
     if (!got.status.ok()) {
       got = heap_->Allocate(want);  // nothing stands in its way now, but the end of space
       story_.Expect("a request is refused again", got.status.ok() || OutOfSpace(got));
+      // What was reserved before the refusal serves it now. Padding may make it grow twice.
+      const std::uint64_t chunks = (want.raw + G::kChunkPages.raw - 1) / G::kChunkPages.raw;
+      if (options_.random_seed == 0) {
+        story_.Expect(
+            "address space is lost in a refusal",
+            heap_->Stats().reserved <= before.reserved + ByteCount{chunks * G::kChunkBytes.raw});
+      }
     }
     if (!got.ok()) return;
     story_.Expect("pages without memory", region_.Accessible(got.memory, BytesOf(want)));

@@ -402,7 +402,7 @@ class ProgramRun {
 
   /// Above the heap, below it, or into its first hole; with a gap.
   void GrowSomewhere(const FuzzOp& op) {
-    const std::vector<PageRange> heap = model_.grown_ranges();
+    const std::vector<PageRange>& heap = model_.grown_ranges();
     constexpr std::uint64_t kChunk = G::kChunkPages.raw;
     const std::uint64_t grow = GrowthOf(op.size) * arena_.growth_chunks * kChunk;
     const PageCount pages{grow != 0 ? grow : std::uint64_t{1} << G::kSpanPageBits[0]};
@@ -477,6 +477,7 @@ class ProgramRun {
       if (pages.end < run.end) live_.push_back({{pages.end, run.end}, kNoId});
     }
     for (PageCache& cache : caches_) {
+      if (cache.empty() || !PageRange::Of(cache.base, PageCache::kPages).Overlaps(pages)) continue;
       for (std::uint64_t i = 0; i < 64; ++i) {
         const std::uint64_t bit = std::uint64_t{1} << i;
         if ((cache.pages & bit) != 0 && pages.Contains(cache.base + PageCount{i})) {

@@ -167,7 +167,7 @@ class ScavengerRun {
     if (calls_.empty()) return;
     Scavenging& call = *calls_.back();
     if (call.quiet || !disturbed_) return;
-    for (unsigned n = in_.Byte() % 8U; n > 5 && story_.steps() < kMostSteps; --n) Apply();
+    for (unsigned n = in_.Byte() % 8U; n > 3 && story_.steps() < kMostSteps; --n) Apply();
   }
 
   bool Stop() {

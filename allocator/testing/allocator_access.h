@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "pagealloc/page_allocator.h"
 
@@ -50,6 +51,11 @@ struct AllocatorAccess {
   template <class A>
   static auto& tables_reaches(A& a) {
     return a.chunks_.maxima_;
+  }
+  /// The blocks of a table that exists; null where there is none.
+  template <class A>
+  static auto table_blocks(A& a, std::uint64_t table) {
+    return std::span(std::as_const(a.chunks_.TableOf(table * a.chunks_.kTableBlocks)->blocks));
   }
   /// The chunk whose number is an upper bound only.
   template <class A>

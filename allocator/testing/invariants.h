@@ -12,7 +12,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -20,17 +19,12 @@
 
 #include "pagealloc/page_allocator.h"
 #include "testing/allocator_access.h"
+#include "testing/scans.h"
 #include "testing/scavenge_invariants.h"
 
 namespace pagealloc::testing {
 
 namespace internal {
-
-/// A memory comparison with itself, one byte on: fast enough for a megabyte at every check.
-inline bool AllZero(std::span<const std::byte> bytes) {
-  return bytes.empty() || (bytes.front() == std::byte{0} &&
-                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 /// INV-2 inside one array: "" or what is wrong. `block` is told with it.
 template <std::uint64_t kLanes>
@@ -38,18 +32,11 @@ std::string CheckMaxima(const MaxLanes<kLanes>& lanes, std::uint64_t block) {
   constexpr auto& kShape = MaxLanes<kLanes>::kShape;
   for (unsigned level = 1; level < kShape.levels; ++level) {
     const auto above = AllocatorAccess::lanes(lanes, level);
-    auto below = AllocatorAccess::lanes(lanes, level - 1);
-    for (std::size_t i = 0; i < above.size(); ++i) {
-      std::int16_t largest = 0;
-      for (const std::int16_t lane : below.first(std::min<std::size_t>(32, below.size()))) {
-        largest = std::max(largest, lane);
-      }
-      below = below.subspan(std::min<std::size_t>(32, below.size()));
-      if (above[i] != largest) {
-        return Violation(
-            2, "a maximum of the index: block, level, entry, number, expected",
-            {block, level, i, lanes.AtLevel(level, i), static_cast<std::uint64_t>(largest)});
-      }
+    const auto below = AllocatorAccess::lanes(lanes, level - 1);
+    if (const auto wrong = FindWrongMaximum(above, below, MaxLanes<kLanes>::kLine)) {
+      return Violation(2, "a maximum of the index: block, level, entry, number, expected",
+                       {block, level, wrong->entry, lanes.AtLevel(level, wrong->entry),
+                        static_cast<std::uint64_t>(wrong->expected)});
     }
   }
   return {};
@@ -60,10 +47,10 @@ template <Layout L, class Counters>
 std::string CheckBlocks(PageAllocator<L, Counters>& allocator, std::uint64_t table) {
   using Chunks = ChunkMap<L>;
   const auto& reaches = *AllocatorAccess::table_reaches(allocator, table);
+  const auto blocks = AllocatorAccess::table_blocks(allocator, table);
   for (std::uint64_t k = 0; k < Chunks::kTableBlocks; ++k) {
     const std::uint64_t i = table * Chunks::kTableBlocks + k;
-    const auto* block = AllocatorAccess::chunks(allocator).LookupBlock(
-        ChunkIndex{i << Geometry<L>::kChunkMapL2Bits});
+    const auto* block = blocks[HostSize(k)];
     const unsigned max = block == nullptr ? 0 : block->reach.max();
     if (Chunks::kBlocks > 1 && reaches.Get(k) != max) {
       return Violation(2, "the maximum of a block: block, number, expected",
@@ -83,15 +70,11 @@ std::string CheckBlocks(PageAllocator<L, Counters>& allocator, std::uint64_t tab
 template <Layout L>
 std::string CheckWords(const typename ChunkMap<L>::Block& block, std::size_t i,
                        std::uint64_t chunk) {
-  constexpr auto kPages = static_cast<unsigned>(Geometry<L>::kChunkPages.raw);
-  const auto& bits = block.chunks[i].allocated;
-  std::array<unsigned, WordRuns::kWords> expected{};
-  for (unsigned page = 0; page < kPages;) {
-    unsigned end = page;
-    while (end < kPages && !bits.Get(end)) ++end;
-    expected[page / 64] = std::max(expected[page / 64], std::min(end - page, WordRuns::kMost));
-    page = end + 1;
+  std::array<std::uint64_t, Geometry<L>::kChunkPages.raw / 64> allocated;
+  for (unsigned word = 0; word < allocated.size(); ++word) {
+    allocated[word] = block.chunks[i].allocated.word(word);
   }
+  const auto expected = RunsByWord(allocated, WordRuns::kMost);
   for (unsigned word = 0; word < WordRuns::kWords; ++word) {
     const unsigned got = block.words[i].runs.Get(word);
     if (got != expected[word]) {
@@ -263,8 +246,7 @@ template <Layout L, class Counters>
       }
       const std::uint64_t stop = std::min(end, (hole / kBlockChunks + 1) * kBlockChunks);
       const auto* chunk = Access::chunks(allocator).Lookup(ChunkIndex{hole});
-      if (chunk != nullptr &&
-          !internal::AllZero(std::as_bytes(std::span(chunk, HostSize(stop - hole))))) {
+      if (chunk != nullptr && !AllZero(std::as_bytes(std::span(chunk, HostSize(stop - hole))))) {
         return Violation(3, "a bitmap outside the heap is not zero: chunks", {hole, stop});
       }
       if (chunk != nullptr) {
@@ -272,11 +254,9 @@ template <Layout L, class Counters>
         const std::size_t first = ChunkMap<L>::IndexInBlock(ChunkIndex{hole});
         const std::size_t count = HostSize(stop - hole);
         const auto lanes = Access::lanes(block.reach, 0).subspan(first, count);
-        bool known = !internal::AllZero(std::as_bytes(lanes));
-        for (std::size_t k = first; k < first + count; ++k) {
-          known = known || block.whole.Get(k) || block.words[k].runs != WordRuns{};
-        }
-        if (known) {
+        const auto words = std::span(block.words).subspan(first, count);
+        if (!AllZero(std::as_bytes(lanes)) || !AllZero(std::as_bytes(words)) ||
+            AnyBit(block.whole.words, first, count)) {
           return Violation(3, "the index knows a chunk outside the heap: chunks", {hole, stop});
         }
       }

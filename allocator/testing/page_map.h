@@ -113,7 +113,7 @@ class PageMap {
   /// One past the highest page of the heap; 0 without a heap.
   [[nodiscard]] PageOffset heap_end() const;
   /// The heap as ranges: ascending, neighbours joined.
-  [[nodiscard]] std::vector<PageRange> grown_ranges() const;
+  [[nodiscard]] const std::vector<PageRange>& grown_ranges() const { return grown_ranges_; }
   [[nodiscard]] std::optional<PageOffset> lowest_free() const;
   /// Bytes that all calls so far read or wrote, and chunks that they passed over.
   [[nodiscard]] std::uint64_t byte_visits() const { return byte_visits_; }
@@ -138,6 +138,7 @@ class PageMap {
   void Set(PageRange range, Page state);
   Chunk& ChunkAround(PageRange range);
   void MoveCursorUp() const;
+  void AddRange(PageRange range);
   PageCount ScavengeIn(Chunk& chunk, std::uint64_t below, PageCount most, PageCount unit,
                        PageCount huge);
   template <class Wanted>
@@ -145,6 +146,7 @@ class PageMap {
 
   std::uint64_t chunk_pages_;
   std::vector<Chunk> chunks_;  // ascending by index
+  std::vector<PageRange> grown_ranges_;
   PageCount grown_;
   PageCount free_;
   PageCount held_;

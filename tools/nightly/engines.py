@@ -56,15 +56,19 @@ def Artifacts(folder, kinds):
     return {path.name for path in folder.glob("*") if path.name.startswith(kinds) and not path.suffix}
 
 
+def Arguments(program, found, seconds, seed):
+    """What a run of libFuzzer is always told. Names of new functions cost each process of a fork some seconds."""
+    dictionary = pathlib.Path(__file__).resolve().parents[2] / "fuzz" / "dictionaries" / program.name.replace("_fuzz", ".dict")
+    return [f"-seed={seed}", f"-max_total_time={seconds}", "-timeout=20", "-entropic=0", "-rss_limit_mb=4096",
+            "-print_funcs=0", f"-artifact_prefix={found}/", *([f"-dict={dictionary}"] if dictionary.is_file() else [])]
+
+
 def LibFuzzer(program, corpus, seeds, found, seconds, jobs, seed, arguments):
     """One target for so many seconds: the figures of a line of DATE.csv."""
     log, counts = found / "fuzz.log", found / "counts"
     counts.unlink(missing_ok=True)
     before = Artifacts(found, ("crash-", "leak-")), Artifacts(found, ("timeout-", "oom-"))
-    dictionary = pathlib.Path(__file__).resolve().parents[2] / "fuzz" / "dictionaries" / program.name.replace("_fuzz", ".dict")
-    command = [program, f"-fork={jobs}", f"-seed={seed}", f"-max_total_time={seconds}", "-timeout=20", "-entropic=0",
-               "-rss_limit_mb=4096", f"-artifact_prefix={found}/", *arguments,
-               *([f"-dict={dictionary}"] if dictionary.is_file() else []), corpus, *seeds]
+    command = [program, f"-fork={jobs}", *Arguments(program, found, seconds, seed), *arguments, corpus, *seeds]
     environment = {**os.environ, COUNT_VARIABLE: str(counts)}
     status, took, peak = RunMeasured(command, log, seconds + GRACE_SECONDS, environment)
     row = ParseLibFuzzer(log.read_text(encoding="utf-8", errors="replace"))
@@ -132,6 +136,28 @@ def Features(program, folders):
                          capture_output=True, text=True, errors="replace", check=False)
     found = re.search(r"(\d+) new files with (\d+) new features", run.stderr)
     return int(found[2]) if found and run.returncode == 0 else None, merged
+
+
+def Edges(program, folders, work):
+    """The edges that a target's corpora reach, by their numbers in that program."""
+    control, merged = work / "merge-control", work / "merged"
+    shutil.rmtree(merged, ignore_errors=True)
+    merged.mkdir(parents=True)
+    control.unlink(missing_ok=True)
+    subprocess.run([program, "-merge=1", f"-merge_control_file={control}", "-timeout=20", "-rss_limit_mb=4096", merged,
+                    *folders], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    lines = control.read_text(encoding="utf-8").splitlines()
+    return {int(edge) for line in lines if line.startswith("COV ") for edge in line.split()[2:]}
+
+
+FUNCTION = re.compile(r"^COVERED_FUNC: hits: \d+ edges: (\d+)/\d+ (.*) \S+$", re.MULTILINE)
+
+
+def Functions(program, folders):
+    """How many edges of each function the corpora reach: {name: edges}. Takes seconds: it asks for all names."""
+    run = subprocess.run([program, "-runs=0", "-print_coverage=1", *folders], capture_output=True, text=True,
+                         errors="replace", check=False)
+    return {name: int(edges) for edges, name in FUNCTION.findall(run.stdout + run.stderr)}
 
 
 def Merge(program, corpus, seeds):
