@@ -252,7 +252,8 @@ class SmallProject(unittest.TestCase):
             self.assertEqual(list(survived), ["half_test"])
             earlier = {"tests": survived, "differs": [("half_test", "allocator/pagealloc/half_test.cc")]}
             found = Test(header, "Arithmetic: / -> *", earlier)
-            self.assertEqual((found.status, found.compiled, found.differs), ("survived", 0, earlier["differs"]))
+            self.assertEqual((found.status, found.compiled, found.differs, found.tests),
+                             ("survived", 0, earlier["differs"], survived))
             again.stages = ("exhaustive",)  # says nothing of what the other stages see
             self.assertEqual(Test(header, "Constant: 7 -> 8", machine=again).status, "survived")
             test = repo / "allocator/pagealloc/half_test.cc"

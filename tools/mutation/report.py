@@ -55,7 +55,7 @@ class State:
     def Known(self, mutant, file_hash, tests):
         """What is still true of the mutant: tests that were changed since may find a survivor."""
         row = self.rows.get((Key(mutant), file_hash))
-        return row if row and (row["status"] != "survived" or row["tests"] == tests) else None
+        return row if row and (row["status"] != "survived" or tests.items() <= row["tests"].items()) else None
 
     def Earlier(self, mutant, file_hash):
         """What an earlier run says of a survivor: the tests that need not be asked again."""

@@ -24,7 +24,7 @@ import time
 import includes
 from mutation import operators
 
-STAGES = ("unit", "exhaustive", "corpus", "random", "neighbours", "fuzz")
+STAGES = ("unit", "exhaustive", "corpus", "random", "neighbours", "slow", "fuzz")
 PRECOMPILED = """#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <algorithm>
@@ -182,7 +182,8 @@ class Outcome:
     note: str = ""
     compiled: int = 0
     seconds: float = 0.0
-    differs: list = dataclasses.field(default_factory=list)  # (program, source) whose object is another; survivors
+    tests: dict = dataclasses.field(default_factory=dict)    # survivors: fingerprints of the programs, see Programs
+    differs: list = dataclasses.field(default_factory=list)  # and (program, source) whose object is another
 
 
 class Runner:
@@ -376,20 +377,26 @@ class Runner:
             return sorted({part for (part, _), (_, differs) in compiled.items() if differs} |
                           {tuple(part) for part in earlier.get("differs", ())})
 
-        plan, programs = self.Plan(mutant.file), self.Programs(mutant.file)
+        plan, programs, slow = self.Plan(mutant.file), self.Programs(mutant.file), []
+        survived = {one: earlier["tests"][one] for one in programs
+                    if earlier.get("tests", {}).get(one) == programs[one]}
         for stage in self.stages:
-            asked = [one for one in plan[stage] if earlier.get("tests", {}).get(one) != programs[one]]
+            asked = slow if stage == "slow" else [one for one in plan[stage] if one not in survived]
             if stage == "fuzz" and (asked or not plan[stage]):
                 if not Differing():
                     break
                 if self.SameWhenOptimised(mutant, overlay, Differing()):
                     return Outcome("equivalent", note="same object code at -O2")
             for program in asked:
+                if stage not in ("slow", "fuzz") and self.Baseline(program)[1] != "-O0":
+                    slow.append(program)
+                    continue
                 outcome = self.OneProgram(stage, program, mutant, overlay, compiled)
                 if outcome:
                     return outcome
+                survived[program] = programs[program]
         if Differing() or self.stages != STAGES:
-            return Outcome("survived", differs=Differing())
+            return Outcome("survived", tests=survived, differs=Differing())
         return Outcome("equivalent", note="no program's object code differs" if compiled or earlier else
                        "no program sees it")
 
