@@ -169,7 +169,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(len(run.stdout.splitlines()), 9)
 
     def test_wrong_use_ends_with_two(self):
-        for arguments in (["--shard", "3/2"], ["--stages", "none"], ["--file", "no/such"], ["--show", "x"], ["--nonsense"]):
+        for arguments in (["--shard", "3/2"], ["--stages", "none"], ["--file", "no/such"], ["--show", "x"], ["--mutant", "x"], ["--nonsense"]):
             self.assertEqual(self.Mutate(*arguments).returncode, 2, arguments)
 
 
@@ -247,7 +247,7 @@ class SmallProject(unittest.TestCase):
 
             again = runner.Runner(repo, repo / "build", repo / "work", grace=1)
             again.Compile = None  # all that is needed of the unchanged tree is there
-            self.assertEqual(again.Baseline("half_test"), machine.Baseline("half_test"))
+            self.assertEqual(again.Baseline("half_test", "-O0"), machine.Baseline("half_test", "-O0"))
             survived = again.Programs(header)
             self.assertEqual(list(survived), ["half_test"])
             earlier = {"tests": survived, "differs": [("half_test", "allocator/pagealloc/half_test.cc")]}

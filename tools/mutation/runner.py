@@ -41,7 +41,8 @@ PRECOMPILED = """#include <gmock/gmock.h>
 # A check of the sources themselves that refuses to compile is a test that fails.
 CHECKED_BY_COMPILER = re.compile(r"static_assert|static assertion|not a constant expression|"
                                  r"must be initialized by a constant expression")
-SLOW_SECONDS = 10  # a test that takes longer without optimisation is compiled with some
+SLOW_SECONDS = 10  # a test that takes longer without optimisation is asked again, with some, after all others
+TRY_SECONDS = 4    # and has so long at first: most mutants are found soon
 HUNG_SECONDS = 10  # every thread sleeps, and no time is used
 POLL_SECONDS = 0.05
 GROUPS = set()     # process groups that run a test now
@@ -319,30 +320,25 @@ class Runner:
                     *folders]
         return []
 
-    def Baseline(self, program):
-        """(CPU seconds that the unchanged program takes, how it is compiled); it must pass."""
-        def Measure(optimise, most):
+    def Baseline(self, program, optimise):
+        """CPU seconds that the unchanged program takes; it must pass. None: over SLOW_SECONDS at -O0."""
+        def Measure():
             own = [self.Original(part, optimise) for part in self.Linked(program)[1] if part[0] == program]
             place = self.work / f"baseline-{program}"
             place.mkdir(exist_ok=True)
+            most = SLOW_SECONDS if optimise == "-O0" else 1200
             status, seconds, log = self.LinkAndRun(program, own, place, most)
-            if status == "timeout" and most == SLOW_SECONDS:
+            if status == "timeout" and optimise == "-O0":
                 return None
             if status != 0:
                 raise Broken(f"{program} fails unchanged (status {status}): {Tail(log)}")
             return seconds
 
         def Make():
-            if program.endswith("_fuzz"):
-                return self.fuzz_seconds, "-O1"
             parts = self.Linked(program)[1]
             key = self.Print(set().union(*(self.tree.Closure(part[1]) for part in parts)), self.compiler)
-            return tuple(self.Kept(self.work / f"baseline-{program}.json", key, Fastest))
-
-        def Fastest():
-            seconds = Measure("-O0", SLOW_SECONDS)
-            return (Measure("-O1", 1200), "-O1") if seconds is None else (seconds, "-O0")
-        return self.Once(self.baselines, program, Make)
+            return self.Kept(self.work / f"baseline-{program}{optimise}.json", key, Measure)
+        return self.fuzz_seconds if program.endswith("_fuzz") else self.Once(self.baselines, (program, optimise), Make)
 
     def Plan(self, file):
         return self.Once(self.plans, file, lambda: Stages(self.tree, file, self.neighbours))
@@ -388,13 +384,13 @@ class Runner:
                 if self.SameWhenOptimised(mutant, overlay, Differing()):
                     return Outcome("equivalent", note="same object code at -O2")
             for program in asked:
-                if stage not in ("slow", "fuzz") and self.Baseline(program)[1] != "-O0":
-                    slow.append(program)
-                    continue
                 outcome = self.OneProgram(stage, program, mutant, overlay, compiled)
                 if outcome:
                     return outcome
-                survived[program] = programs[program]
+                if stage not in ("slow", "fuzz") and self.Baseline(program, "-O0") is None:
+                    slow.append(program)
+                else:
+                    survived[program] = programs[program]
         if Differing() or self.stages != STAGES:
             return Outcome("survived", tests=survived, differs=Differing())
         return Outcome("equivalent", note="no program's object code differs" if compiled or earlier else
@@ -403,7 +399,8 @@ class Runner:
     def OneProgram(self, stage, program, mutant, overlay, compiled):
         """An outcome, or None where the program noticed nothing."""
         _, parts = self.Linked(program)
-        allowed, optimise = self.Baseline(program)
+        optimise = "-O1" if stage in ("slow", "fuzz") else "-O0"
+        seconds = self.Baseline(program, optimise)
         keys = [(part, optimise) for part in parts]
         for part, _ in keys:
             if mutant.file not in self.tree.Closure(part[1]) or (part, optimise) in compiled:
@@ -420,8 +417,9 @@ class Runner:
             return None
         objects = [compiled[key][0] if key in compiled else self.Original(*key) for key in keys
                    if key in compiled or key[0][0] == program]
-        status, _, log = self.LinkAndRun(program, objects, overlay, int(self.grace + 3 * allowed))
-        if status == 0:
+        limit = TRY_SECONDS if seconds is None else int(self.grace + 3 * seconds)
+        status, _, log = self.LinkAndRun(program, objects, overlay, limit)
+        if status == 0 or status == "timeout" and seconds is None:
             return None
         failed = re.search(r"^\[  FAILED  \] (\S+)", Text(log), re.MULTILINE)
         running = re.findall(r"^\[ RUN      \] (\S+)", Text(log), re.MULTILINE)
