@@ -48,6 +48,19 @@ TEST(ChunkMap, BlocksHaveTheChunksOfTheGoRuntimesAndSomePagesMore) {
   ExpectBlock<Wasm126>(276u << 10, 1, 8192);
 }
 
+TEST(ChunkMap, EveryChunkOfABlockHasABitOfItsOwn) {
+  using Bits = ChunkMap<LinuxMips>::ChunkBits;
+  constexpr std::size_t kBits = ChunkMap<LinuxMips>::kBlockChunks;
+  for (std::size_t set = 0; set < kBits; ++set) {
+    Bits bits{};
+    bits.Set(set);
+    for (std::size_t i = 0; i < kBits; ++i) ASSERT_EQ(bits.Get(i), i == set) << i << ' ' << set;
+    for (std::size_t i = 0; i < kBits; ++i) bits.Set(i);
+    bits.Clear(set);
+    for (std::size_t i = 0; i < kBits; ++i) ASSERT_EQ(bits.Get(i), i != set) << i << ' ' << set;
+  }
+}
+
 TEST(ChunkMap, BlockIsRoundedToPagesOfTheOs) {
   FakeMemory os(ByteCount{64u << 10});
   const auto map = std::make_unique<ChunkMap<IosArm64>>();

@@ -159,6 +159,36 @@ TEST(HeapCaches, FlushAllReturnsEveryPageAndScavengedStaysScavenged) {
   EXPECT_EQ(c.pages->stats().free, before.free);
 }
 
+/// A lock that is taken without anybody else's.
+struct CountedLock {
+  void lock() { ++held; }
+  void unlock() { --held; }
+  static inline int held = 0;
+};
+
+TEST(HeapCaches, HoldingAllTakesTheLockOfEachCacheAndGivesItBack) {
+  FakeMemory os;
+  BasicHeapCaches<CountedLock> caches;
+  ASSERT_TRUE(caches.Init(os, 5).ok());
+  caches.LockAll();
+  EXPECT_EQ(CountedLock::held, 5);
+  caches.UnlockAll();
+  EXPECT_EQ(CountedLock::held, 0);
+}
+
+/// Counts those that came to life.
+struct BornLock : CountedLock {
+  BornLock() { ++born; }
+  static inline int born = 0;
+};
+
+TEST(HeapCaches, NoMoreSlotsComeToLifeThanThereAre) {
+  FakeMemory os;
+  BasicHeapCaches<BornLock> caches;
+  ASSERT_TRUE(caches.Init(os, 5).ok());
+  EXPECT_EQ(BornLock::born, 5);
+}
+
 TEST(HeapCaches, SixteenPagesAndMoreAreNotServedNorAnythingWithoutCaches) {
   Caches c(1);
   EXPECT_TRUE(c.caches.Serves(PageCount{15}));

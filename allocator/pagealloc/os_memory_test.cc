@@ -95,6 +95,11 @@ TEST_F(MmapMemoryDeathTest, PartsOfPagesBreakTheContract) {
   EXPECT_DEATH(static_cast<void>(os_.Release(memory_, ByteCount{1})), "contract broken");
   EXPECT_DEATH(static_cast<void>(os_.Fault(memory_ + 8, page_)), "contract broken");
   EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_, ByteCount{0})), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_ + 1, page_)), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.ReleaseLazily(memory_ + 1, page_)), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.HintHugePages(memory_ + 1, page_, HugePages::kAvoid)),
+               "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.CollapseHugePages(memory_ + 1, page_)), "contract broken");
 }
 
 TEST_F(MmapMemoryTest, ExactPlaceIsTakenWhenItIsFree) {

@@ -119,6 +119,10 @@ class Indexed {
     }
   }
 
+  [[nodiscard]] bool lazy() const {
+    return AllocatorAccess::lazy_of(index_) < G::ChunkOf(Range(pages(), 1).begin);
+  }
+
   /// The lowest place for `want` pages, from the lowest free page on.
   void ExpectFinds(std::uint64_t want) {
     std::uint64_t from = 0;
@@ -169,6 +173,20 @@ class Indexed {
 template <class L>
 class ReachIndexOf : public ::testing::Test {};
 TYPED_TEST_SUITE(ReachIndexOf, testing::RoomyLayouts, testing::LayoutNames);
+
+// The chunk that a heap is being filled in is looked into in vain once, not by every search.
+TYPED_TEST(ReachIndexOf, SearchInVainPutsTheLazyNumberRight) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(1);
+  heap.Grow(0, 1);
+  heap.Take(0, 1, true);
+  ASSERT_TRUE(heap.lazy());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(Heap::kPages - 1));
+  EXPECT_TRUE(heap.lazy()) << "found";
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(Heap::kPages));
+  EXPECT_FALSE(heap.lazy()) << "not found";
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+}
 
 TYPED_TEST(ReachIndexOf, RandomChangesAgreeWithCountingPageByPage) {
   using Heap = Indexed<TypeParam>;

@@ -81,6 +81,24 @@ struct EightWords {
 using Sizes = ::testing::Types<OneWord, TwoWords, EightWords>;
 TYPED_TEST_SUITE(WordRunsOf, Sizes);
 
+// What is cut at its start may leave another run above it in the word, which is longer.
+TEST(CutRun, LongRunAtTheEndOfTheWordIsNotForgotten) {
+  for (unsigned end = 2; end < 512; ++end) {
+    PageBits<512> bits;
+    const unsigned begin = end / 64 * 64 == end ? end - 64 : end / 64 * 64;
+    for (unsigned page = 0; page < begin; ++page) bits.Set(page);
+    bits.Set(end);
+    const auto expected = [&](unsigned word) { return LongestBeginning(bits, word); };
+    WordRuns runs;
+    for (unsigned word = 0; word < 8; ++word) runs.Set(word, expected(word));
+    bits.Set(begin);
+    CutRun(runs, bits, begin, begin + 1, end);
+    for (unsigned word = 0; word < 8; ++word) {
+      ASSERT_EQ(runs.Get(word), std::min(expected(word), WordRuns::kMost)) << word << ' ' << end;
+    }
+  }
+}
+
 TYPED_TEST(WordRunsOf, LongestAndLowestRunsThatBeginInEachWord) {
   constexpr unsigned kPages = TypeParam::kPages;
   std::mt19937_64 random(3);
