@@ -78,6 +78,12 @@ TEST(CInterface, AlignedRunsAndBatches) {
   EXPECT_EQ(c.Stats().scavenged, c.Stats().grown);
 }
 
+// Callers are compiled with them.
+TEST(CInterface, ResultsKeepTheirNumbers) {
+  EXPECT_EQ(PAGEALLOC_OK, 0);
+  EXPECT_EQ(PAGEALLOC_NO_ROOM, -1);
+}
+
 TEST(CInterface, OptionsSayHowManyCaches) {
   for (const int caches : {0, 1, 3}) {
     pagealloc_options options = PAGEALLOC_OPTIONS_INIT;

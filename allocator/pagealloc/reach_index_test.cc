@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "testing/allocator_access.h"
@@ -76,6 +77,18 @@ class Indexed {
       if (freed >> i & 1) Model(first + i, 1, true);
     }
     index_.FreedInWord(chunks_, base, freed, counters_);
+  }
+
+  /// Runs as (first, count).
+  void FreeBatch(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& runs) {
+    for (const auto& [first, count] : runs) {
+      Bits(first, count, [](auto& bits, unsigned at, unsigned n) { bits.ClearRange(at, n); });
+      Model(first, count, true);
+      index_.NoteInBatch(chunks_, Range(first, count));
+    }
+    for (const auto& [first, count] : runs) {
+      index_.FreedInBatch(chunks_, Range(first, count), counters_);
+    }
   }
 
   [[nodiscard]] bool IsFree(std::uint64_t page) const {
@@ -173,6 +186,32 @@ class Indexed {
 template <class L>
 class ReachIndexOf : public ::testing::Test {};
 TYPED_TEST_SUITE(ReachIndexOf, testing::RoomyLayouts, testing::LayoutNames);
+
+// Of a batch: runs over borders, whole chunks, one run and several in a chunk, and next to each
+// other; then another batch with the same chunks.
+TYPED_TEST(ReachIndexOf, RunsOfABatchAreFoundWhereverTheyLie) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kChunk = Heap::kPages;
+  Heap heap(6);
+  heap.Grow(0, 6);
+  heap.Take(0, heap.pages(), true);
+  heap.FreeBatch({{3 * kChunk - 2, kChunk + 4},  // all of the fourth chunk
+                  {7, 1},
+                  {9, 4},
+                  {13, 2},
+                  {kChunk + 5, 6},
+                  {5 * kChunk, kChunk}});
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  for (const std::uint64_t want : {std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{6},
+                                   std::uint64_t{7}, kChunk + 4, kChunk + 5}) {
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+  }
+  heap.FreeBatch({{8, 1}, {kChunk + 11, kChunk}, {kChunk - 1, 6}, {5 * kChunk - 1, 1}});
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  for (const std::uint64_t want : {std::uint64_t{8}, kChunk + 1, kChunk + 18}) {
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+  }
+}
 
 // The chunk that a heap is being filled in is looked into in vain once, not by every search.
 TYPED_TEST(ReachIndexOf, SearchInVainPutsTheLazyNumberRight) {

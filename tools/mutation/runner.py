@@ -44,6 +44,7 @@ CHECKED_BY_COMPILER = re.compile(r"static_assert|static assertion|not a constant
 SLOW_SECONDS = 10  # a test that takes longer without optimisation is asked again, with some, after all others
 TRY_SECONDS = 4    # and has so long at first: most mutants are found soon
 HUNG_SECONDS = 10  # every thread sleeps, and no time is used
+MANY_TESTS = 3
 POLL_SECONDS = 0.05
 GROUPS = set()     # process groups that run a test now
 
@@ -376,7 +377,10 @@ class Runner:
         plan, programs, slow = self.Plan(mutant.file), self.Programs(mutant.file), []
         survived = {one: earlier["tests"][one] for one in programs
                     if earlier.get("tests", {}).get(one) == programs[one]}
-        for stage in self.stages:
+        order = self.stages
+        if len(plan["unit"]) > MANY_TESTS:  # then the exhaustive one is the quickest to ask
+            order = sorted(order, key=lambda stage: stage != "exhaustive")
+        for stage in order:
             asked = slow if stage == "slow" else [one for one in plan[stage] if one not in survived]
             if stage == "fuzz" and (asked or not plan[stage]):
                 if not Differing():
