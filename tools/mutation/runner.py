@@ -233,9 +233,10 @@ class Runner:
                 if libraries:
                     self.Check(["cmake", "--build", str(self.tree.build), "--target", *libraries])
             own = [self.Original(part, "-O0") for part in self.tree.sources if part[0] == program]
-            traced = self.Check([*self.LinkCommand(words, own, self.work / f"{program}.traced"),
-                                 "-Wl,-t,-t"],  # twice: members of libraries, too
+            binary = self.work / f"{program}.{os.getpid()}"
+            traced = self.Check([*self.LinkCommand(words, own, binary), "-Wl,-t,-t"],  # twice: members of libraries
                                 cwd=self.tree.build)
+            binary.unlink()
             return words, self.tree.Parts(program, libraries, traced)
         return self.Once(self.links, program, Make)
 
@@ -283,9 +284,11 @@ class Runner:
             output = self.work / f"original-{name}.o"
 
             def Compile():
-                error = self.Compile(part, None, None, output, optimise)
+                fresh = output.with_suffix(f".{os.getpid()}")
+                error = self.Compile(part, None, None, fresh, optimise)
                 if error:
                     raise Broken(f"{part[1]} does not compile unchanged: {error}")
+                fresh.replace(output)  # several processes may work here
 
             self.Kept(output.with_suffix(".json"), self.Print(self.tree.Closure(part[1]), self.tree.sources[part],
                                                               self.compiler, PRECOMPILED), Compile)
@@ -325,14 +328,16 @@ class Runner:
         """CPU seconds that the unchanged program takes; it must pass. None: over SLOW_SECONDS at -O0."""
         def Measure():
             own = [self.Original(part, optimise) for part in self.Linked(program)[1] if part[0] == program]
-            place = self.work / f"baseline-{program}"
+            place = self.work / f"baseline-{program}-{os.getpid()}"
             place.mkdir(exist_ok=True)
             most = SLOW_SECONDS if optimise == "-O0" else 1200
             status, seconds, log = self.LinkAndRun(program, own, place, most)
+            output = Tail(log)
+            shutil.rmtree(place)
             if status == "timeout" and optimise == "-O0":
                 return None
             if status != 0:
-                raise Broken(f"{program} fails unchanged (status {status}): {Tail(log)}")
+                raise Broken(f"{program} fails unchanged (status {status}): {output}")
             return seconds
 
         def Make():
@@ -352,6 +357,15 @@ class Runner:
                                          for name in self.tree.Closure(source) if name not in self.library})[:16]
                     for stage in self.stages for program in plan[stage]}
         return self.Once(self.programs, file, Make)
+
+    def Owed(self, file):
+        """Of these the ones that this run's stages ask to the end: a slow one waits for its stage."""
+        def Slow(program):
+            path = self.work / f"baseline-{program}-O0.json"
+            return path.exists() and json.loads(path.read_text(encoding="utf-8"))["value"] is None
+
+        return {program: print_ for program, print_ in self.Programs(file).items()
+                if "slow" in self.stages or not Slow(program)}
 
     def Test(self, source, mutant, earlier=None):
         """Outcome of one mutant. `earlier`: "tests" (see Programs) and "differs" of a run that it survived; of the
