@@ -172,6 +172,24 @@ TEST(ChunkMap, FirstBlockIsFoundOverTables) {
   EXPECT_EQ(map.FirstBlockAtLeast(8, 1, lines), 8u);
 }
 
+template <class L>
+void ExpectLevels(unsigned levels) {
+  SCOPED_TRACE(L::kName);
+  FakeMemory os;
+  ChunkMap<L> map;
+  map.Init(os);
+  const ChunkIndex chunk{0};
+  ASSERT_TRUE(map.MakeBlocks(chunk, chunk + ChunkCount{1}).ok());
+  map.BlockAt(chunk).reach.Raise(0, 5);
+  EXPECT_EQ(map.MaxChanged(chunk), levels);
+  EXPECT_EQ(ChunkMap<L>::kLevelsAbove, levels);
+}
+
+TEST(ChunkMap, MaximaAboveABlockAreThoseOfItsTableAndOfAllTables) {
+  ExpectLevels<TinyUneven>(2);  // 4 blocks, and the largest of them
+  ExpectLevels<TinyDeep>(4);    // 2 blocks, 4 tables
+}
+
 TEST(ChunkMapDeathTest, ChunksOutsideTheAddressSpaceAreRefused) {
   FakeMemory os;
   ChunkMap<TinyUneven> map;

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -176,17 +178,18 @@ TEST(HeapCaches, HoldingAllTakesTheLockOfEachCacheAndGivesItBack) {
   EXPECT_EQ(CountedLock::held, 0);
 }
 
-/// Counts those that came to life.
+/// Knows which ones came to life.
 struct BornLock : CountedLock {
-  BornLock() { ++born; }
-  static inline int born = 0;
+  BornLock() { born.push_back(this); }
+  static inline std::vector<const BornLock*> born;
 };
 
-TEST(HeapCaches, NoMoreSlotsComeToLifeThanThereAre) {
+TEST(HeapCaches, SlotsComeToLifeOneBehindTheOtherAndNoMoreThanThereAre) {
   FakeMemory os;
   BasicHeapCaches<BornLock> caches;
   ASSERT_TRUE(caches.Init(os, 5).ok());
-  EXPECT_EQ(BornLock::born, 5);
+  EXPECT_EQ(BornLock::born.size(), 5u);
+  EXPECT_TRUE(std::is_sorted(BornLock::born.begin(), BornLock::born.end(), std::less<>()));
 }
 
 TEST(HeapCaches, SixteenPagesAndMoreAreNotServedNorAnythingWithoutCaches) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <string>
 
@@ -164,6 +165,13 @@ TEST_F(MmapMemoryTest, LazilyReleasedMemoryReadsAsBeforeOrAsZero) {
 TEST_F(MmapMemoryTest, HugePageIsNoneOrAPowerOfTwoAboveThePage) {
   const std::uint64_t huge = os_.huge_page_size().raw;
   EXPECT_TRUE(huge == 0 || (std::has_single_bit(huge) && huge > page_.raw)) << huge;
+}
+
+TEST_F(MmapMemoryTest, HugePageIsWhatTheKernelSays) {
+  std::ifstream file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+  std::uint64_t size = 0;  // where it does not say
+  file >> size;
+  EXPECT_EQ(os_.huge_page_size(), ByteCount{size});
 }
 
 // Kernels without huge pages refuse the advice; that is no error of the caller.

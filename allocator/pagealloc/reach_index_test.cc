@@ -132,6 +132,12 @@ class Indexed {
     }
   }
 
+  /// Words of bitmaps read since the last call.
+  std::uint64_t Words() {
+    const std::uint64_t words = counters_.bitmap_words_scanned;
+    counters_ = {};
+    return words;
+  }
   [[nodiscard]] bool lazy() const {
     return AllocatorAccess::lazy_of(index_) < G::ChunkOf(Range(pages(), 1).begin);
   }
@@ -187,6 +193,28 @@ template <class L>
 class ReachIndexOf : public ::testing::Test {};
 TYPED_TEST_SUITE(ReachIndexOf, testing::RoomyLayouts, testing::LayoutNames);
 
+TYPED_TEST(ReachIndexOf, WordsReadAreCounted) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kWords = Heap::kPages / 64;
+  Heap heap(1);
+  heap.Grow(0, 1);
+  heap.Take(0, Heap::kPages, true);
+  heap.Words();
+  heap.Free(12, 3);
+  EXPECT_EQ(heap.Words(), 2u) << "one on either side";
+  heap.Free(10, 2);
+  EXPECT_EQ(heap.Words(), 2u);
+  heap.Take(10, 1, true);  // of the longest run: all words are looked at for another one
+  EXPECT_EQ(heap.Words(), 1 + kWords);
+  if constexpr (kWords > 1) {
+    heap.Free(15, 60);
+    heap.Free(10, 1);
+    heap.Words();
+    heap.Take(10, 1, true);
+    EXPECT_EQ(heap.Words(), 2 + kWords) << "64 pages are left";
+  }
+}
+
 // Of a batch: runs over borders, whole chunks, one run and several in a chunk, and next to each
 // other; then another batch with the same chunks.
 TYPED_TEST(ReachIndexOf, RunsOfABatchAreFoundWhereverTheyLie) {
@@ -213,6 +241,30 @@ TYPED_TEST(ReachIndexOf, RunsOfABatchAreFoundWhereverTheyLie) {
   }
 }
 
+// Several runs of a chunk that join what lies in the chunks beside it.
+TYPED_TEST(ReachIndexOf, RunsOfABatchJoinThoseOfTheNeighbours) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kChunk = Heap::kPages;
+  Heap heap(3);
+  heap.Grow(0, 3);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(kChunk - 3, 3);
+  heap.Free(2 * kChunk, 7);
+  heap.FreeBatch({{kChunk, 2}, {kChunk + 9, 1}, {2 * kChunk - 2, 2}});
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(9));
+}
+
+TYPED_TEST(ReachIndexOf, SinglePageOfTheNextChunkIsJoined) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(Heap::kPages, 1);
+  heap.Free(Heap::kPages - 2, 2);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+}
+
 // The chunk that a heap is being filled in is looked into in vain once, not by every search.
 TYPED_TEST(ReachIndexOf, SearchInVainPutsTheLazyNumberRight) {
   using Heap = Indexed<TypeParam>;
@@ -225,6 +277,88 @@ TYPED_TEST(ReachIndexOf, SearchInVainPutsTheLazyNumberRight) {
   ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(Heap::kPages));
   EXPECT_FALSE(heap.lazy()) << "not found";
   ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+}
+
+// Runs longer than any number in the index, told by the bits of whole chunks.
+TYPED_TEST(ReachIndexOf, RunsLongerThanTheLargestNumber) {
+  using Heap = Indexed<TypeParam>;
+  constexpr unsigned kMost = ReachIndex<TypeParam, WorkCounters>::kMost;
+  constexpr std::uint64_t kChunks = 3 * (kMost / Heap::kPages + 1) + 70;
+  if constexpr (Geometry<TypeParam>::kChunks.raw >= 2 * kChunks) {
+    Heap heap(kChunks);
+    heap.Grow(0, kChunks);
+    heap.ExpectExact();
+    for (const std::uint64_t want :
+         {std::uint64_t{1}, std::uint64_t{kMost}, kMost + std::uint64_t{1}, heap.pages() - 1,
+          heap.pages(), heap.pages() + 1}) {
+      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+    }
+    heap.Take(0, kMost + 5, true);
+    heap.ExpectExact();
+    heap.Free(0, kMost + 1);  // one page more than the largest number, and one more than fits
+    heap.ExpectExact();
+    heap.Take(2 * kMost + 100, 3, false);
+    heap.ExpectExact();
+    for (const std::uint64_t want :
+         {kMost - 1, kMost, kMost + 1, kMost + 2, 2 * kMost, 2 * kMost + 120}) {
+      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+    }
+    heap.Free(kMost + 1, 4);
+    heap.Free(2 * kMost + 100, 3);
+    heap.ExpectExact();
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
+    // A batch where such a run goes on: it begins further down than the index looks.
+    const std::uint64_t chunk = (kChunks - 2) * Heap::kPages;
+    heap.Take(chunk + 10, 3, false);
+    heap.Take(chunk + 20, 3, false);
+    heap.FreeBatch({{chunk + 10, 1}, {chunk + 20, 1}});
+    heap.ExpectExact();
+  }
+}
+
+// Pages that come back around a run of the chunk, and join it to one that began further down.
+TYPED_TEST(ReachIndexOf, RunBetweenFreedPagesOfABlockGoesToTheChunkBelow) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(Heap::kPages - 5, 5);
+  heap.FreeWord(Heap::kPages, 0xe0);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  heap.FreeWord(Heap::kPages, 0xff1f);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(21));
+}
+
+// What is left of a run is not the longest if another one goes on behind the chunk.
+TYPED_TEST(ReachIndexOf, RunThatLeavesTheChunkIsLongerThanTheRestOfAnotherOne) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kPart = Heap::kPages / 32;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(0, 25 * kPart);
+  heap.Free(26 * kPart, 16 * kPart);
+  heap.Take(0, 11 * kPart, true);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(16 * kPart));
+}
+
+// Pages freed one by one upwards join one run, which the first chunk owns; likewise downwards.
+TYPED_TEST(ReachIndexOf, PagesFreedInARowAreOneRunOfTheLowestChunk) {
+  using Heap = Indexed<TypeParam>;
+  for (const bool up : {true, false}) {
+    Heap heap(5);
+    heap.Grow(0, 5);
+    heap.Take(0, heap.pages(), true);
+    for (std::uint64_t i = 0; i < heap.pages(); ++i) {
+      heap.Free(up ? i : heap.pages() - 1 - i, 1);
+      if (i % 31 == 0 || i % Heap::kPages < 2) {
+        ASSERT_NO_FATAL_FAILURE(heap.ExpectExact()) << i;
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
+  }
 }
 
 TYPED_TEST(ReachIndexOf, RandomChangesAgreeWithCountingPageByPage) {
@@ -280,82 +414,6 @@ TYPED_TEST(ReachIndexOf, RandomChangesAgreeWithCountingPageByPage) {
         ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want)) << "step " << step;
       }
     }
-  }
-}
-
-// Runs longer than any number in the index, told by the bits of whole chunks.
-TYPED_TEST(ReachIndexOf, RunsLongerThanTheLargestNumber) {
-  using Heap = Indexed<TypeParam>;
-  constexpr unsigned kMost = ReachIndex<TypeParam, WorkCounters>::kMost;
-  constexpr std::uint64_t kChunks = 3 * (kMost / Heap::kPages + 1) + 70;
-  if constexpr (Geometry<TypeParam>::kChunks.raw >= 2 * kChunks) {
-    Heap heap(kChunks);
-    heap.Grow(0, kChunks);
-    heap.ExpectExact();
-    for (const std::uint64_t want :
-         {std::uint64_t{1}, std::uint64_t{kMost}, kMost + std::uint64_t{1}, heap.pages() - 1,
-          heap.pages(), heap.pages() + 1}) {
-      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
-    }
-    heap.Take(0, kMost + 5, true);
-    heap.ExpectExact();
-    heap.Free(0, kMost + 1);  // one page more than the largest number, and one more than fits
-    heap.ExpectExact();
-    heap.Take(2 * kMost + 100, 3, false);
-    heap.ExpectExact();
-    for (const std::uint64_t want :
-         {kMost - 1, kMost, kMost + 1, kMost + 2, 2 * kMost, 2 * kMost + 120}) {
-      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
-    }
-    heap.Free(kMost + 1, 4);
-    heap.Free(2 * kMost + 100, 3);
-    heap.ExpectExact();
-    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
-  }
-}
-
-// Pages that come back around a run of the chunk, and join it to one that began further down.
-TYPED_TEST(ReachIndexOf, RunBetweenFreedPagesOfABlockGoesToTheChunkBelow) {
-  using Heap = Indexed<TypeParam>;
-  Heap heap(2);
-  heap.Grow(0, 2);
-  heap.Take(0, heap.pages(), true);
-  heap.Free(Heap::kPages - 5, 5);
-  heap.FreeWord(Heap::kPages, 0xe0);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  heap.FreeWord(Heap::kPages, 0xff1f);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(21));
-}
-
-// What is left of a run is not the longest if another one goes on behind the chunk.
-TYPED_TEST(ReachIndexOf, RunThatLeavesTheChunkIsLongerThanTheRestOfAnotherOne) {
-  using Heap = Indexed<TypeParam>;
-  constexpr std::uint64_t kPart = Heap::kPages / 32;
-  Heap heap(2);
-  heap.Grow(0, 2);
-  heap.Take(0, heap.pages(), true);
-  heap.Free(0, 25 * kPart);
-  heap.Free(26 * kPart, 16 * kPart);
-  heap.Take(0, 11 * kPart, true);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(16 * kPart));
-}
-
-// Pages freed one by one upwards join one run, which the first chunk owns; likewise downwards.
-TYPED_TEST(ReachIndexOf, PagesFreedInARowAreOneRunOfTheLowestChunk) {
-  using Heap = Indexed<TypeParam>;
-  for (const bool up : {true, false}) {
-    Heap heap(5);
-    heap.Grow(0, 5);
-    heap.Take(0, heap.pages(), true);
-    for (std::uint64_t i = 0; i < heap.pages(); ++i) {
-      heap.Free(up ? i : heap.pages() - 1 - i, 1);
-      if (i % 31 == 0 || i % Heap::kPages < 2) {
-        ASSERT_NO_FATAL_FAILURE(heap.ExpectExact()) << i;
-      }
-    }
-    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
   }
 }
 

@@ -108,10 +108,14 @@ def Stages(tree, file, neighbours):
             seen[program] = sum((tree.repo / one).stat().st_size for one in files)
     stems = {path.stem for path in (tree.repo / "allocator").rglob("*.h")}
 
-    def Owner(program):
-        """Whose test a program is: of the longest name that its own begins with."""
+    def Owners(program):
+        """Whose test a program is: of the longest name that its own begins with, and of what it includes first."""
         stem = program.removesuffix("_test")
-        return max((one for one in stems if stem == one or stem.startswith(one + "_")), key=len, default=None)
+        yield max((one for one in stems if stem == one or stem.startswith(one + "_")), key=len, default=None)
+        for owner, source in tree.sources:
+            first = includes.INCLUDE.search((tree.repo / source).read_bytes()) if owner == program else None
+            if first:
+                yield pathlib.Path(first[1].decode()).stem
 
     stages = {name: [] for name in STAGES}
     for program in sorted(seen, key=lambda one: (seen[one], one)):
@@ -123,7 +127,7 @@ def Stages(tree, file, neighbours):
             stages["exhaustive"].append(program)
         elif "random" in program or "agreement" in program:
             stages["random"].append(program)
-        elif Owner(program) == pathlib.Path(file).stem:
+        elif pathlib.Path(file).stem in Owners(program):
             stages["unit"].append(program)
         else:
             stages["neighbours"].append(program)
