@@ -55,6 +55,15 @@ class Operators(unittest.TestCase):
                          ["SwappedArguments: a, std::pair<int, int>{} -> std::pair<int, int>{}, a",
                           "SwappedArguments: std::pair<int, int>{}, c -> c, std::pair<int, int>{}"])
 
+    def test_arguments_of_other_kinds_stay_where_they_are(self):
+        for call in ("Call(this, a)", "Call(&a, b)", "Call(a, counters_)", "Call(a, kOrder)", "Call(nullptr, a)",
+                     "Call(a, [] { b(); })", 'Call(a, "text")'):
+            changes = Changes(In(f"{call};"), "SwappedArguments")
+            self.assertEqual(changes, [], call)
+
+    def test_the_name_of_a_destructor_stays(self):
+        self.assertEqual(Changes("class C {\n  ~C();\n};\n" + In("x = ~y;"), "Unary"), ["Unary: ~ ->"])
+
     def test_what_is_no_code_is_left_alone(self):
         self.assertEqual(Changes('#define A 1 + 2\n// 1 + 2\nstatic_assert(1 + 2 == 3, "1 + 2");\n'
                                  "template <int n = 1>\nclass C {\n  C(int) = delete;\n};\n" +
@@ -115,13 +124,16 @@ class Report(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "state"
             state = report.State(path)
-            state.Add({**self.ROW, "id": report.Key(mutant), "file_hash": "f", "tests_hash": "t", "status": "survived"})
+            state.Add({**self.ROW, "id": report.Key(mutant), "file_hash": "f", "status": "survived",
+                       "tests": {"x_test": "t"}})
             with open(path, "a", encoding="utf-8") as out:
                 out.write('{"id": "cut')
             state = report.State(path)
-            self.assertIsNotNone(state.Known(mutant, "f", "t"))
-            self.assertIsNone(state.Known(mutant, "f", "other tests"))
-            self.assertIsNone(state.Known(mutant, "other source", "t"))
+            self.assertIsNotNone(state.Known(mutant, "f", {"x_test": "t"}))
+            self.assertIsNone(state.Known(mutant, "f", {"x_test": "other"}))
+            self.assertIsNone(state.Known(mutant, "other source", {"x_test": "t"}))
+            self.assertEqual(state.Earlier(mutant, "f")["tests"], {"x_test": "t"})
+            self.assertEqual(state.Earlier(mutant, "other source"), {})
 
     def test_list_of_justified_survivors(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +169,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(len(run.stdout.splitlines()), 9)
 
     def test_wrong_use_ends_with_two(self):
-        for arguments in (["--shard", "3/2"], ["--stages", "none"], ["--file", "no/such"], ["--show", "x"], ["--nonsense"]):
+        for arguments in (["--shard", "3/2"], ["--stages", "none"], ["--file", "no/such"], ["--show", "x"], ["--mutant", "x"], ["--nonsense"]):
             self.assertEqual(self.Mutate(*arguments).returncode, 2, arguments)
 
 
@@ -174,9 +186,15 @@ add_executable(half_test allocator/pagealloc/half_test.cc)
 target_link_libraries(half_test PRIVATE pagealloc)
 """,
     "allocator/pagealloc/half.h": """#pragma once
+namespace pagealloc::internal {
+inline void Broken(const char*, const char*, const char*, const char*, int) { __builtin_abort(); }
+}
+#define PA_EXPECT(rule) \\
+  ((rule) ? static_cast<void>(0) : ::pagealloc::internal::Broken("contract", #rule, "", __FILE__, __LINE__))
 inline unsigned Half(unsigned n) {
   unsigned unused = 3;
   if (n == 7) unused = n;
+  PA_EXPECT(n < 1000);
   if (n > 100) return n;
   while (n == 12) continue;
   static_assert(sizeof(char[2]) == 2);
@@ -210,10 +228,10 @@ class SmallProject(unittest.TestCase):
                            check=True, capture_output=True)
             machine = runner.Runner(repo, repo / "build", repo / "work", grace=1)
 
-            def Test(file, change):
+            def Test(file, change, earlier=None, machine=machine):
                 source = operators.Source(file, (repo / file).read_text(encoding="utf-8"))
                 mutant = next(one for one in source.Mutants() if report.Change(one) == change)
-                return machine.Test(source, mutant)
+                return machine.Test(source, mutant, earlier)
 
             header, code = "allocator/pagealloc/half.h", "allocator/pagealloc/twice.cc"
             found = Test(header, "Arithmetic: / -> *")
@@ -224,6 +242,23 @@ class SmallProject(unittest.TestCase):
             self.assertEqual((unseen.status, unseen.note), ("equivalent", "same object code at -O2"))
             self.assertEqual(Test(header, "Arithmetic: + -> -").note, "no program's object code differs")
             self.assertEqual(Test(header, "Constant: 12 -> 13").status, "timeout")
+            self.assertEqual(Test(header, "Relation: < -> >=").status, "killed")
+            self.assertEqual(Test(header, "Constant: 1000 -> 1001").status, "survived")
+
+            again = runner.Runner(repo, repo / "build", repo / "work", grace=1)
+            again.Compile = None  # all that is needed of the unchanged tree is there
+            self.assertEqual(again.Baseline("half_test", "-O0"), machine.Baseline("half_test", "-O0"))
+            survived = again.Programs(header)
+            self.assertEqual(list(survived), ["half_test"])
+            earlier = {"tests": survived, "differs": [("half_test", "allocator/pagealloc/half_test.cc")]}
+            found = Test(header, "Arithmetic: / -> *", earlier)
+            self.assertEqual((found.status, found.compiled, found.differs, found.tests),
+                             ("survived", 0, earlier["differs"], survived))
+            again.stages = ("exhaustive",)  # says nothing of what the other stages see
+            self.assertEqual(Test(header, "Constant: 7 -> 8", machine=again).status, "survived")
+            test = repo / "allocator/pagealloc/half_test.cc"
+            test.write_text(test.read_text(encoding="utf-8") + "// changed\n", encoding="utf-8")
+            self.assertNotEqual(runner.Runner(repo, repo / "build", repo / "work").Programs(header), survived)
 
 
 if __name__ == "__main__":

@@ -242,6 +242,19 @@ TEST_F(AddressRangesTest, RandomAddsAgreeWithOneFlagAPosition) {
   EXPECT_EQ(set_.total(), static_cast<std::uint64_t>(std::count(in.begin(), in.end(), true)));
 }
 
+// What lies before the set is no range of it, even if it looks like one that would be joined.
+TEST_F(AddressRangesTest, NothingIsBelowTheLowestRange) {
+  struct {
+    Range before;
+    AddressRanges set;
+  } placed{R(0, 10), {}};
+  for (std::uint64_t i = 1; i <= 16; ++i) placed.set.Add(R(20 * i, 20 * i + 10));
+  ASSERT_TRUE(placed.set.PrepareAdd(os_, R(10, 15)).ok());
+  EXPECT_GT(placed.set.metadata().reserved, ByteCount{0}) << "room for one more";
+  placed.set.Add(R(10, 15));
+  EXPECT_EQ(placed.set.ranges().front(), R(10, 15));
+}
+
 using AddressRangesDeathTest = AddressRangesTest;
 
 TEST_F(AddressRangesDeathTest, EmptyAndOverlappingRangesAreRefused) {

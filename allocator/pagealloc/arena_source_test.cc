@@ -181,6 +181,13 @@ TEST(ArenaSource, HintsBeyondTheHostsAddressesAreForgotten) {
   s.space.TakeLog();
   s.ExpectAt(1, 0x24000000);
   EXPECT_THAT(s.space.TakeLog(), ElementsAre("reserve 24000000 65536"));
+  s.space.Occupy(0x28000000, 4096);  // the first place can be continued on neither side
+  s.space.Occupy(0x1c000000, 4096);
+  s.space.SetAnywhere(0x10000000);
+  s.ExpectAt(1, 0x10000000);
+  EXPECT_THAT(s.space.TakeLog(),
+              ElementsAre("reserve 28000000 65536 taken", "reserve 1c000000 65536 taken",
+                          "reserve anywhere 10000000 65536"));
 }
 
 // Cut off at 32 bits, the hint would be 512 MiB: some place, and not the one that is remembered.
@@ -219,6 +226,13 @@ TEST(ArenaSource, PlacesOutsideTheWindowAreOfNoUse) {
   EXPECT_THAT(s.space.TakeLog(),
               ElementsAre("reserve anywhere c0000000 131072", "unreserve c0000000 131072"));
   EXPECT_EQ(s.source.reserved(), ByteCount{2 * kArena.raw});
+}
+
+TEST(ArenaSource, ArenaMayFillTheWindow) {
+  Source s;
+  s.source.SetWindow(HostAddress{0x40000000}, kArena);
+  s.ExpectAt(1, 0x40000000);
+  EXPECT_TRUE(s.source.Reserve(kArena).arena.empty());
 }
 
 TEST(ArenaSource, WindowMayBeginBelowAddressZero) {

@@ -33,6 +33,17 @@ TEST(EmulatedBreak, BeginsAlignedWithItsSpareMemory) {
   EXPECT_EQ(os.committed(), kShape.spare);
 }
 
+// WebAssembly's page, and an alignment that is no less than an arena's of Go there.
+TEST(EmulatedBreak, ShapeThatOnlyNamesALimit) {
+  const EmulatedBreak::Shape shape{.limit = ByteCount{1 << 20}, .spare = ByteCount{0}};
+  EXPECT_EQ(shape.page, ByteCount{64u << 10});
+  EXPECT_EQ(shape.alignment, ByteCount{4u << 20});
+  FakeMemory os;
+  EmulatedBreak source;
+  ASSERT_TRUE(source.Init(os, shape).ok());
+  EXPECT_EQ(os.reserved(), shape.limit + shape.alignment);
+}
+
 TEST(EmulatedBreak, GrowsAtItsPositionUpToTheLimit) {
   FakeMemory os;
   EmulatedBreak source;
@@ -77,8 +88,9 @@ TEST(EmulatedBreakDeathTest, PartsOfPagesBreakTheContract) {
   FakeMemory os;
   EmulatedBreak source;
   ASSERT_TRUE(source.Init(os, kShape).ok());
-  EXPECT_DEATH(static_cast<void>(source.Extend(ByteCount{100})), "contract broken: size");
-  EXPECT_DEATH(static_cast<void>(source.Extend(ByteCount{0})), "contract broken: size");
+  const char* const rule = "contract broken: size\\.raw > 0 && size\\.raw % shape_";
+  EXPECT_DEATH(static_cast<void>(source.Extend(ByteCount{100})), rule);
+  EXPECT_DEATH(static_cast<void>(source.Extend(ByteCount{0})), rule);
   EmulatedBreak other;
   EmulatedBreak::Shape shape = kShape;
   shape.page = ByteCount{1024};

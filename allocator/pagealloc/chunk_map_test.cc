@@ -48,6 +48,19 @@ TEST(ChunkMap, BlocksHaveTheChunksOfTheGoRuntimesAndSomePagesMore) {
   ExpectBlock<Wasm126>(276u << 10, 1, 8192);
 }
 
+TEST(ChunkMap, EveryChunkOfABlockHasABitOfItsOwn) {
+  using Bits = ChunkMap<LinuxMips>::ChunkBits;
+  constexpr std::size_t kBits = ChunkMap<LinuxMips>::kBlockChunks;
+  for (std::size_t set = 0; set < kBits; ++set) {
+    Bits bits{};
+    bits.Set(set);
+    for (std::size_t i = 0; i < kBits; ++i) ASSERT_EQ(bits.Get(i), i == set) << i << ' ' << set;
+    for (std::size_t i = 0; i < kBits; ++i) bits.Set(i);
+    bits.Clear(set);
+    for (std::size_t i = 0; i < kBits; ++i) ASSERT_EQ(bits.Get(i), i != set) << i << ' ' << set;
+  }
+}
+
 TEST(ChunkMap, BlockIsRoundedToPagesOfTheOs) {
   FakeMemory os(ByteCount{64u << 10});
   const auto map = std::make_unique<ChunkMap<IosArm64>>();
@@ -157,6 +170,24 @@ TEST(ChunkMap, FirstBlockIsFoundOverTables) {
   EXPECT_EQ(map.FirstBlockAtLeast(7, 120, lines), 7u);
   EXPECT_EQ(map.FirstBlockAtLeast(0, 121, lines), 8u);
   EXPECT_EQ(map.FirstBlockAtLeast(8, 1, lines), 8u);
+}
+
+template <class L>
+void ExpectLevels(unsigned levels) {
+  SCOPED_TRACE(L::kName);
+  FakeMemory os;
+  ChunkMap<L> map;
+  map.Init(os);
+  const ChunkIndex chunk{0};
+  ASSERT_TRUE(map.MakeBlocks(chunk, chunk + ChunkCount{1}).ok());
+  map.BlockAt(chunk).reach.Raise(0, 5);
+  EXPECT_EQ(map.MaxChanged(chunk), levels);
+  EXPECT_EQ(ChunkMap<L>::kLevelsAbove, levels);
+}
+
+TEST(ChunkMap, MaximaAboveABlockAreThoseOfItsTableAndOfAllTables) {
+  ExpectLevels<TinyUneven>(2);  // 4 blocks, and the largest of them
+  ExpectLevels<TinyDeep>(4);    // 2 blocks, 4 tables
 }
 
 TEST(ChunkMapDeathTest, ChunksOutsideTheAddressSpaceAreRefused) {

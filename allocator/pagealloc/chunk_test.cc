@@ -45,17 +45,18 @@ TEST(Chunk, FreeingLeavesScavengedBitsAsTheyAre) {
   EXPECT_EQ(chunk.scavenged.CountRange(0, 512), 412u);
 }
 
-TEST(Chunk, RandomOperationsAgreeWithPageByPageBookkeeping) {
+template <unsigned kPages>
+void ExpectAgreesPageByPage() {
   std::mt19937_64 random(6);
   for (int round = 0; round < 2000; ++round) {
-    Chunk<64> chunk;
-    Chunk<64> model;
-    for (unsigned i = 0; i < 64; ++i) {
+    Chunk<kPages> chunk;
+    Chunk<kPages> model;
+    for (unsigned i = 0; i < kPages; ++i) {
       if (random() % 2 == 0) chunk.scavenged.Set(i);
     }
     model.scavenged = chunk.scavenged;
-    const auto first = static_cast<unsigned>(random() % 64);
-    const auto count = static_cast<unsigned>(1 + random() % (64 - first));
+    const auto first = static_cast<unsigned>(random() % kPages);
+    const auto count = static_cast<unsigned>(1 + random() % (kPages - first));
     unsigned scavenged = 0;
     for (unsigned i = first; i < first + count; ++i) {
       scavenged += model.scavenged.Get(i) ? 1u : 0u;
@@ -69,6 +70,11 @@ TEST(Chunk, RandomOperationsAgreeWithPageByPageBookkeeping) {
     chunk.Free(first, freed);
     ASSERT_EQ(chunk, model) << first << ", " << freed;
   }
+}
+
+TEST(Chunk, RandomOperationsAgreeWithPageByPageBookkeeping) {
+  ExpectAgreesPageByPage<64>();
+  ExpectAgreesPageByPage<128>();
 }
 
 }  // namespace

@@ -69,6 +69,17 @@ TEST_F(FreeBlocksTest, OverlapsIsTrueForEachSharedByteAndNoOther) {
   EXPECT_FALSE(blocks_.Overlaps(At(6), Units(1)));
 }
 
+TEST_F(FreeBlocksTest, TakeAlignedLeavesWhatLiesBelowAndAbove) {
+  const std::size_t skip = 4 - reinterpret_cast<std::uintptr_t>(At(0)) / kUnit % 4;  // 1 to 4
+  blocks_.Add(At(0), Units(20));
+  EXPECT_EQ(blocks_.TakeAligned(Units(3), Units(4)), At(skip % 4 == 0 ? 0 : skip));
+  EXPECT_EQ(blocks_.total(), Units(17));
+  const std::size_t first = skip % 4;
+  EXPECT_EQ(List(), first == 0 ? (Blocks{{3, 17}}) : (Blocks{{0, first}, {first + 3, 17 - first}}));
+  EXPECT_EQ(blocks_.TakeAligned(Units(3), Units(4)), At(first + 4));
+  EXPECT_EQ(blocks_.total(), Units(14));
+}
+
 TEST_F(FreeBlocksTest, TakeEndingAtTakesThatBlockOnly) {
   blocks_.Add(At(4), Units(2));
   EXPECT_EQ(blocks_.TakeEndingAt(At(5)), nullptr);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -157,6 +159,37 @@ TEST(HeapCaches, FlushAllReturnsEveryPageAndScavengedStaysScavenged) {
     c.pages->Free(PageRange::Of(G::kHeapBasePage + PageCount{run}, PageCount{5}));
   }
   EXPECT_EQ(c.pages->stats().free, before.free);
+}
+
+/// A lock that is taken without anybody else's.
+struct CountedLock {
+  void lock() { ++held; }
+  void unlock() { --held; }
+  static inline int held = 0;
+};
+
+TEST(HeapCaches, HoldingAllTakesTheLockOfEachCacheAndGivesItBack) {
+  FakeMemory os;
+  BasicHeapCaches<CountedLock> caches;
+  ASSERT_TRUE(caches.Init(os, 5).ok());
+  caches.LockAll();
+  EXPECT_EQ(CountedLock::held, 5);
+  caches.UnlockAll();
+  EXPECT_EQ(CountedLock::held, 0);
+}
+
+/// Knows which ones came to life.
+struct BornLock : CountedLock {
+  BornLock() { born.push_back(this); }
+  static inline std::vector<const BornLock*> born;
+};
+
+TEST(HeapCaches, SlotsComeToLifeOneBehindTheOtherAndNoMoreThanThereAre) {
+  FakeMemory os;
+  BasicHeapCaches<BornLock> caches;
+  ASSERT_TRUE(caches.Init(os, 5).ok());
+  EXPECT_EQ(BornLock::born.size(), 5u);
+  EXPECT_TRUE(std::is_sorted(BornLock::born.begin(), BornLock::born.end(), std::less<>()));
 }
 
 TEST(HeapCaches, SixteenPagesAndMoreAreNotServedNorAnythingWithoutCaches) {

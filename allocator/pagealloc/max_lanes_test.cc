@@ -128,6 +128,14 @@ TEST(LanesAtLeast, BothWaysSayTheSameOfEveryLane) {
   }
 }
 
+// Whole lines of 32 lanes, at every level, and none more.
+TEST(MaxLanes, SizeIsThatOfTheirLines) {
+  EXPECT_EQ(sizeof(MaxLanes<1>), 32 * 2u);
+  EXPECT_EQ(sizeof(MaxLanes<32>), (32 + 32) * 2u);
+  EXPECT_EQ(sizeof(MaxLanes<33>), (64 + 32 + 32) * 2u);
+  EXPECT_EQ(sizeof(MaxLanes<8192>), (8192 + 256 + 32 + 32) * 2u);
+}
+
 TEST(MaxLanes, NumbersThatNoLaneCanHoldAreNotFound) {
   MaxLanes<40> lanes;
   lanes.Raise(39, MaxLanes<40>::kMost);

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <string>
 
@@ -100,6 +101,11 @@ TEST_F(MmapMemoryDeathTest, PartsOfPagesBreakTheContract) {
   EXPECT_DEATH(static_cast<void>(os_.Release(memory_, ByteCount{1})), "contract broken");
   EXPECT_DEATH(static_cast<void>(os_.Fault(memory_ + 8, page_)), "contract broken");
   EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_, ByteCount{0})), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.Unreserve(memory_ + 1, page_)), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.ReleaseLazily(memory_ + 1, page_)), "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.HintHugePages(memory_ + 1, page_, HugePages::kAvoid)),
+               "contract broken");
+  EXPECT_DEATH(static_cast<void>(os_.CollapseHugePages(memory_ + 1, page_)), "contract broken");
 }
 
 TEST_F(MmapMemoryTest, ExactPlaceIsTakenWhenItIsFree) {
@@ -173,6 +179,13 @@ TEST_F(MmapMemoryTest, WhatCannotBeReleasedLazilyIsReleasedAtOnce) {
 TEST_F(MmapMemoryTest, HugePageIsNoneOrAPowerOfTwoAboveThePage) {
   const std::uint64_t huge = os_.huge_page_size().raw;
   EXPECT_TRUE(huge == 0 || (std::has_single_bit(huge) && huge > page_.raw)) << huge;
+}
+
+TEST_F(MmapMemoryTest, HugePageIsWhatTheKernelSays) {
+  std::ifstream file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+  std::uint64_t size = 0;  // where it does not say
+  file >> size;
+  EXPECT_EQ(os_.huge_page_size(), ByteCount{size});
 }
 
 // Kernels without huge pages refuse the advice; that is no error of the caller.

@@ -37,6 +37,28 @@ constexpr std::uint64_t kBlockBytes = (sizeof(typename ChunkMap<L>::Block) + 409
 // Bitmaps, two bytes of the index, their maxima, three bits, a word of the scavenge index and the
 // runs by words: what follows the bitmaps is about as much as packed summaries and that index would
 // be.
+TEST(ReleaseUnits, AreThoseOfTheOsInPagesOfOurs) {
+  for (const std::uint64_t page : {4096u, 8192u, 16384u, 65536u}) {
+    for (const std::uint64_t huge : {0u, 1u << 16, 1u << 21}) {
+      FakeMemory os{ByteCount{page}};
+      os.set_huge_page_size(ByteCount{huge});
+      const auto heap = std::make_unique<PageAllocator<Linux386>>();
+      ASSERT_TRUE(heap->Init(os).ok());
+      EXPECT_EQ(heap->release_units().page.raw, page < 8192 ? 1 : page / 8192);
+      EXPECT_EQ(heap->release_units().huge.raw, huge / 8192);
+    }
+  }
+}
+
+TEST(ReleaseUnitsDeathTest, ArePowersOfTwoUpToAWord) {
+  const auto heap = std::make_unique<PageAllocator<Linux386>>();
+  heap->set_release_units({PageCount{64}, PageCount{256}});
+  EXPECT_EQ(heap->release_units(), (ReleaseUnits{PageCount{64}, PageCount{256}}));
+  EXPECT_DEATH(heap->set_release_units({PageCount{128}, PageCount{0}}), "units\\.page\\.raw <= 64");
+  EXPECT_DEATH(heap->set_release_units({PageCount{3}, PageCount{0}}), "units\\.page\\.raw <= 64");
+  EXPECT_DEATH(heap->set_release_units({PageCount{1}, PageCount{3}}), "units\\.huge");
+}
+
 TEST(Metadata, BlocksAreLittleMoreThanTheirBitmaps) {
   EXPECT_EQ(kBlockBytes<LinuxAmd64>, 8192 * (128 + 16) + 20'480u);
   EXPECT_EQ(kBlockBytes<LinuxAmd64La57>, kBlockBytes<LinuxAmd64>);

@@ -78,6 +78,25 @@ TEST(CInterface, AlignedRunsAndBatches) {
   EXPECT_EQ(c.Stats().scavenged, c.Stats().grown);
 }
 
+// Callers are compiled with them.
+TEST(CInterface, ResultsKeepTheirNumbers) {
+  EXPECT_EQ(PAGEALLOC_OK, 0);
+  EXPECT_EQ(PAGEALLOC_NO_ROOM, -1);
+}
+
+TEST(CInterface, OptionsSayHowManyCaches) {
+  for (const int caches : {0, 1, 3}) {
+    pagealloc_options options = PAGEALLOC_OPTIONS_INIT;
+    options.caches = caches;
+    CHeap c(options);
+    for (int i = 0; i < 2; ++i) {
+      void* memory = nullptr;
+      ASSERT_EQ(pagealloc_allocate(c.heap, 1, &memory, nullptr), PAGEALLOC_OK);
+    }
+    EXPECT_EQ(c.Stats().cached > 0, caches > 0) << caches;
+  }
+}
+
 TEST(CInterface, SeedPadsTheHeap) {
   pagealloc_options options = PAGEALLOC_OPTIONS_INIT;
   options.random_seed = std::uint64_t{300} << 23;  // the bits that padding is drawn from

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "testing/allocator_access.h"
@@ -78,6 +79,18 @@ class Indexed {
     index_.FreedInWord(chunks_, base, freed, counters_);
   }
 
+  /// Runs as (first, count).
+  void FreeBatch(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& runs) {
+    for (const auto& [first, count] : runs) {
+      Bits(first, count, [](auto& bits, unsigned at, unsigned n) { bits.ClearRange(at, n); });
+      Model(first, count, true);
+      index_.NoteInBatch(chunks_, Range(first, count));
+    }
+    for (const auto& [first, count] : runs) {
+      index_.FreedInBatch(chunks_, Range(first, count), counters_);
+    }
+  }
+
   [[nodiscard]] bool IsFree(std::uint64_t page) const {
     return free_[HostSize(page)] && Grown(page);
   }
@@ -117,6 +130,16 @@ class Indexed {
         ASSERT_EQ(got, want) << "chunk " << c;
       }
     }
+  }
+
+  /// Words of bitmaps read since the last call.
+  std::uint64_t Words() {
+    const std::uint64_t words = counters_.bitmap_words_scanned;
+    counters_ = {};
+    return words;
+  }
+  [[nodiscard]] bool lazy() const {
+    return AllocatorAccess::lazy_of(index_) < G::ChunkOf(Range(pages(), 1).begin);
   }
 
   /// The lowest place for `want` pages, from the lowest free page on.
@@ -169,6 +192,174 @@ class Indexed {
 template <class L>
 class ReachIndexOf : public ::testing::Test {};
 TYPED_TEST_SUITE(ReachIndexOf, testing::RoomyLayouts, testing::LayoutNames);
+
+TYPED_TEST(ReachIndexOf, WordsReadAreCounted) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kWords = Heap::kPages / 64;
+  Heap heap(1);
+  heap.Grow(0, 1);
+  heap.Take(0, Heap::kPages, true);
+  heap.Words();
+  heap.Free(12, 3);
+  EXPECT_EQ(heap.Words(), 2u) << "one on either side";
+  heap.Free(10, 2);
+  EXPECT_EQ(heap.Words(), 2u);
+  heap.Take(10, 1, true);  // of the longest run: all words are looked at for another one
+  EXPECT_EQ(heap.Words(), 1 + kWords);
+  if constexpr (kWords > 1) {
+    heap.Free(15, 60);
+    heap.Free(10, 1);
+    heap.Words();
+    heap.Take(10, 1, true);
+    EXPECT_EQ(heap.Words(), 2 + kWords) << "64 pages are left";
+  }
+}
+
+// Of a batch: runs over borders, whole chunks, one run and several in a chunk, and next to each
+// other; then another batch with the same chunks.
+TYPED_TEST(ReachIndexOf, RunsOfABatchAreFoundWhereverTheyLie) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kChunk = Heap::kPages;
+  Heap heap(6);
+  heap.Grow(0, 6);
+  heap.Take(0, heap.pages(), true);
+  heap.FreeBatch({{3 * kChunk - 2, kChunk + 4},  // all of the fourth chunk
+                  {7, 1},
+                  {9, 4},
+                  {13, 2},
+                  {kChunk + 5, 6},
+                  {5 * kChunk, kChunk}});
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  for (const std::uint64_t want : {std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{6},
+                                   std::uint64_t{7}, kChunk + 4, kChunk + 5}) {
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+  }
+  heap.FreeBatch({{8, 1}, {kChunk + 11, kChunk}, {kChunk - 1, 6}, {5 * kChunk - 1, 1}});
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  for (const std::uint64_t want : {std::uint64_t{8}, kChunk + 1, kChunk + 18}) {
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+  }
+}
+
+// Several runs of a chunk that join what lies in the chunks beside it.
+TYPED_TEST(ReachIndexOf, RunsOfABatchJoinThoseOfTheNeighbours) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kChunk = Heap::kPages;
+  Heap heap(3);
+  heap.Grow(0, 3);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(kChunk - 3, 3);
+  heap.Free(2 * kChunk, 7);
+  heap.FreeBatch({{kChunk, 2}, {kChunk + 9, 1}, {2 * kChunk - 2, 2}});
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(9));
+}
+
+TYPED_TEST(ReachIndexOf, SinglePageOfTheNextChunkIsJoined) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(Heap::kPages, 1);
+  heap.Free(Heap::kPages - 2, 2);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+}
+
+// The chunk that a heap is being filled in is looked into in vain once, not by every search.
+TYPED_TEST(ReachIndexOf, SearchInVainPutsTheLazyNumberRight) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(1);
+  heap.Grow(0, 1);
+  heap.Take(0, 1, true);
+  ASSERT_TRUE(heap.lazy());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(Heap::kPages - 1));
+  EXPECT_TRUE(heap.lazy()) << "found";
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(Heap::kPages));
+  EXPECT_FALSE(heap.lazy()) << "not found";
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+}
+
+// Runs longer than any number in the index, told by the bits of whole chunks.
+TYPED_TEST(ReachIndexOf, RunsLongerThanTheLargestNumber) {
+  using Heap = Indexed<TypeParam>;
+  constexpr unsigned kMost = ReachIndex<TypeParam, WorkCounters>::kMost;
+  constexpr std::uint64_t kChunks = 3 * (kMost / Heap::kPages + 1) + 70;
+  if constexpr (Geometry<TypeParam>::kChunks.raw >= 2 * kChunks) {
+    Heap heap(kChunks);
+    heap.Grow(0, kChunks);
+    heap.ExpectExact();
+    for (const std::uint64_t want :
+         {std::uint64_t{1}, std::uint64_t{kMost}, kMost + std::uint64_t{1}, heap.pages() - 1,
+          heap.pages(), heap.pages() + 1}) {
+      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+    }
+    heap.Take(0, kMost + 5, true);
+    heap.ExpectExact();
+    heap.Free(0, kMost + 1);  // one page more than the largest number, and one more than fits
+    heap.ExpectExact();
+    heap.Take(2 * kMost + 100, 3, false);
+    heap.ExpectExact();
+    for (const std::uint64_t want :
+         {kMost - 1, kMost, kMost + 1, kMost + 2, 2 * kMost, 2 * kMost + 120}) {
+      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
+    }
+    heap.Free(kMost + 1, 4);
+    heap.Free(2 * kMost + 100, 3);
+    heap.ExpectExact();
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
+    // A batch where such a run goes on: it begins further down than the index looks.
+    const std::uint64_t chunk = (kChunks - 2) * Heap::kPages;
+    heap.Take(chunk + 10, 3, false);
+    heap.Take(chunk + 20, 3, false);
+    heap.FreeBatch({{chunk + 10, 1}, {chunk + 20, 1}});
+    heap.ExpectExact();
+  }
+}
+
+// Pages that come back around a run of the chunk, and join it to one that began further down.
+TYPED_TEST(ReachIndexOf, RunBetweenFreedPagesOfABlockGoesToTheChunkBelow) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(Heap::kPages - 5, 5);
+  heap.FreeWord(Heap::kPages, 0xe0);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  heap.FreeWord(Heap::kPages, 0xff1f);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(21));
+}
+
+// What is left of a run is not the longest if another one goes on behind the chunk.
+TYPED_TEST(ReachIndexOf, RunThatLeavesTheChunkIsLongerThanTheRestOfAnotherOne) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kPart = Heap::kPages / 32;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(0, 25 * kPart);
+  heap.Free(26 * kPart, 16 * kPart);
+  heap.Take(0, 11 * kPart, true);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(16 * kPart));
+}
+
+// Pages freed one by one upwards join one run, which the first chunk owns; likewise downwards.
+TYPED_TEST(ReachIndexOf, PagesFreedInARowAreOneRunOfTheLowestChunk) {
+  using Heap = Indexed<TypeParam>;
+  for (const bool up : {true, false}) {
+    Heap heap(5);
+    heap.Grow(0, 5);
+    heap.Take(0, heap.pages(), true);
+    for (std::uint64_t i = 0; i < heap.pages(); ++i) {
+      heap.Free(up ? i : heap.pages() - 1 - i, 1);
+      if (i % 31 == 0 || i % Heap::kPages < 2) {
+        ASSERT_NO_FATAL_FAILURE(heap.ExpectExact()) << i;
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
+  }
+}
 
 TYPED_TEST(ReachIndexOf, RandomChangesAgreeWithCountingPageByPage) {
   using Heap = Indexed<TypeParam>;
@@ -223,82 +414,6 @@ TYPED_TEST(ReachIndexOf, RandomChangesAgreeWithCountingPageByPage) {
         ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want)) << "step " << step;
       }
     }
-  }
-}
-
-// Runs longer than any number in the index, told by the bits of whole chunks.
-TYPED_TEST(ReachIndexOf, RunsLongerThanTheLargestNumber) {
-  using Heap = Indexed<TypeParam>;
-  constexpr unsigned kMost = ReachIndex<TypeParam, WorkCounters>::kMost;
-  constexpr std::uint64_t kChunks = 3 * (kMost / Heap::kPages + 1) + 70;
-  if constexpr (Geometry<TypeParam>::kChunks.raw >= 2 * kChunks) {
-    Heap heap(kChunks);
-    heap.Grow(0, kChunks);
-    heap.ExpectExact();
-    for (const std::uint64_t want :
-         {std::uint64_t{1}, std::uint64_t{kMost}, kMost + std::uint64_t{1}, heap.pages() - 1,
-          heap.pages(), heap.pages() + 1}) {
-      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
-    }
-    heap.Take(0, kMost + 5, true);
-    heap.ExpectExact();
-    heap.Free(0, kMost + 1);  // one page more than the largest number, and one more than fits
-    heap.ExpectExact();
-    heap.Take(2 * kMost + 100, 3, false);
-    heap.ExpectExact();
-    for (const std::uint64_t want :
-         {kMost - 1, kMost, kMost + 1, kMost + 2, 2 * kMost, 2 * kMost + 120}) {
-      ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(want));
-    }
-    heap.Free(kMost + 1, 4);
-    heap.Free(2 * kMost + 100, 3);
-    heap.ExpectExact();
-    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
-  }
-}
-
-// Pages that come back around a run of the chunk, and join it to one that began further down.
-TYPED_TEST(ReachIndexOf, RunBetweenFreedPagesOfABlockGoesToTheChunkBelow) {
-  using Heap = Indexed<TypeParam>;
-  Heap heap(2);
-  heap.Grow(0, 2);
-  heap.Take(0, heap.pages(), true);
-  heap.Free(Heap::kPages - 5, 5);
-  heap.FreeWord(Heap::kPages, 0xe0);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  heap.FreeWord(Heap::kPages, 0xff1f);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(21));
-}
-
-// What is left of a run is not the longest if another one goes on behind the chunk.
-TYPED_TEST(ReachIndexOf, RunThatLeavesTheChunkIsLongerThanTheRestOfAnotherOne) {
-  using Heap = Indexed<TypeParam>;
-  constexpr std::uint64_t kPart = Heap::kPages / 32;
-  Heap heap(2);
-  heap.Grow(0, 2);
-  heap.Take(0, heap.pages(), true);
-  heap.Free(0, 25 * kPart);
-  heap.Free(26 * kPart, 16 * kPart);
-  heap.Take(0, 11 * kPart, true);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(16 * kPart));
-}
-
-// Pages freed one by one upwards join one run, which the first chunk owns; likewise downwards.
-TYPED_TEST(ReachIndexOf, PagesFreedInARowAreOneRunOfTheLowestChunk) {
-  using Heap = Indexed<TypeParam>;
-  for (const bool up : {true, false}) {
-    Heap heap(5);
-    heap.Grow(0, 5);
-    heap.Take(0, heap.pages(), true);
-    for (std::uint64_t i = 0; i < heap.pages(); ++i) {
-      heap.Free(up ? i : heap.pages() - 1 - i, 1);
-      if (i % 31 == 0 || i % Heap::kPages < 2) {
-        ASSERT_NO_FATAL_FAILURE(heap.ExpectExact()) << i;
-      }
-    }
-    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(heap.pages()));
   }
 }
 

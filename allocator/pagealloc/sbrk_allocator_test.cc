@@ -362,6 +362,8 @@ TEST_F(SbrkAllocatorDeathTest, EmptyRequestsBreakTheContract) {
   EXPECT_DEATH(static_cast<void>(allocator_->Extend(ByteCount{0})), "contract broken: size");
   EXPECT_DEATH(static_cast<void>(allocator_->AllocateAligned(Pages(1), ByteCount{96})),
                "contract broken: .*has_single_bit");
+  EXPECT_DEATH(static_cast<void>(allocator_->AllocateAligned(ByteCount{0}, Pages(1))),
+               "contract broken: size");
 }
 
 // The checks themselves: each kind of damage is named.

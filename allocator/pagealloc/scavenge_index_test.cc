@@ -116,6 +116,19 @@ TYPED_TEST_SUITE(ScavengeIndexTest, testing::AllLayouts, testing::LayoutNames);
 
 using Places = std::vector<std::pair<std::uint64_t, unsigned>>;
 
+// Also to the highest chunk of the block below.
+TYPED_TEST(ScavengeIndexTest, ScanGoesDownToWhateverChunkIsNext) {
+  const std::uint64_t top = this->kChunks - 1;
+  for (std::uint64_t chunk = 0; chunk < top; ++chunk) {
+    this->Free(chunk, 0, 1);
+    this->Free(top, 0, 1);
+    const Places places = this->All(kForced);
+    ASSERT_EQ(places.size(), 2u) << chunk;
+    EXPECT_EQ(places[0].first, top);
+    EXPECT_EQ(places[1].first, chunk);
+  }
+}
+
 TYPED_TEST(ScavengeIndexTest, NothingIsFoundWhereNothingWasFreed) {
   EXPECT_EQ(this->All(kForced), Places{});
   EXPECT_EQ(this->All(kBackground), Places{});

@@ -18,6 +18,16 @@ HeapStats Heap(std::uint64_t in_use, std::uint64_t idle) {
           PageCount{0}};
 }
 
+TEST(ScavengePacer, PolicyWithoutWishes) {
+  const ScavengePolicy policy;  // 10 %, 1 % of a CPU and 64 KiB are Go's
+  EXPECT_EQ(policy.keep_percent, 110u);
+  EXPECT_EQ(policy.limit, kAllMemory);
+  EXPECT_EQ(policy.cpu_share, 0.01);
+  EXPECT_EQ(policy.quantum, ByteCount{64u << 10});
+  EXPECT_EQ(policy.idle_ns, 100 * kMillisecond);
+  EXPECT_EQ(policy.generation_ns, 5000 * kMillisecond);
+}
+
 TEST(ScavengePacer, NothingIsInExcessWithinTheShareOfTheHighestUse) {
   ScavengePacer pacer({.keep_percent = 110});
   EXPECT_EQ(pacer.Next(Heap(1000, 100)).bytes, ByteCount{0});

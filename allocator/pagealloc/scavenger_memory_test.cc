@@ -121,6 +121,41 @@ TEST_F(ScavengedFakeHeap, ExactlyTheFreePagesAreReleased) {
   }
 }
 
+/// Knows whether it is held, and does not wait for itself.
+class WatchedLock {
+ public:
+  void lock() {
+    EXPECT_FALSE(held_);
+    held_ = true;
+    ++taken_;
+  }
+  void unlock() {
+    EXPECT_TRUE(held_);
+    held_ = false;
+  }
+  [[nodiscard]] bool held() const { return held_; }
+  [[nodiscard]] unsigned taken() const { return taken_; }
+
+ private:
+  bool held_ = false;
+  unsigned taken_ = 0;
+};
+
+TEST_F(ScavengedFakeHeap, TheLockIsTakenByEachCallAndGivenBack) {
+  FreeMost();
+  WatchedLock lock;
+  Scavenger scavenger(*heap_, window_, lock);
+  scavenger.NextScavengeGeneration();
+  EXPECT_EQ(lock.taken(), 1u);
+  EXPECT_FALSE(lock.held());
+  EXPECT_EQ(scavenger.PageStats(), heap_->stats());
+  EXPECT_EQ(lock.taken(), 2u);
+  EXPECT_FALSE(lock.held());
+  EXPECT_TRUE(scavenger.ScavengeAll().status.ok());
+  EXPECT_GT(lock.taken(), 4u);
+  EXPECT_FALSE(lock.held());
+}
+
 TEST_F(ScavengedFakeHeap, RefusalIsReportedAndLeavesThePagesToTheNextScavenging) {
   FreeMost();
   const HeapStats before = heap_->stats();

@@ -81,6 +81,58 @@ struct EightWords {
 using Sizes = ::testing::Types<OneWord, TwoWords, EightWords>;
 TYPED_TEST_SUITE(WordRunsOf, Sizes);
 
+// Pages that are freed, and parts of free runs that are taken, one after the other.
+TYPED_TEST(WordRunsOf, NumbersFollowWhatIsJoinedAndCut) {
+  constexpr unsigned kPages = TypeParam::kPages;
+  std::mt19937_64 random(11);
+  for (unsigned round = 0; round < 60; ++round) {
+    PageBits<kPages> bits;
+    WordRuns runs;
+    for (unsigned word = 0; word < kPages / 64; ++word) {
+      runs.Set(word, LongestBeginning(bits, word));
+    }
+    for (unsigned step = 0; step < 100; ++step) {
+      const auto at = static_cast<unsigned>(random() % kPages);
+      const auto most = static_cast<unsigned>(1 + random() % (round % 3 == 0 ? 8 : 200));
+      if (bits.Get(at)) {
+        unsigned limit = at + 1;
+        while (limit < kPages && limit - at < most && bits.Get(limit)) ++limit;
+        bits.ClearRange(at, limit - at);
+        const unsigned end = limit == kPages ? limit : limit + bits.ZerosFrom(limit);
+        JoinRuns(runs, bits, at - bits.ZerosBelow(at), limit, end);
+      } else {
+        const unsigned begin = at - bits.ZerosBelow(at);
+        const unsigned end = at + bits.ZerosFrom(at);
+        const unsigned limit = std::min(begin + most, end);
+        bits.SetRange(begin, limit - begin);
+        CutRun(runs, bits, begin, limit, end);
+      }
+      for (unsigned word = 0; word < kPages / 64; ++word) {
+        ASSERT_EQ(runs.Get(word), std::min(LongestBeginning(bits, word), WordRuns::kMost))
+            << word << " in step " << step;
+      }
+    }
+  }
+}
+
+// What is cut at its start may leave another run above it in the word, which is longer.
+TEST(CutRun, LongRunAtTheEndOfTheWordIsNotForgotten) {
+  for (unsigned end = 2; end < 512; ++end) {
+    PageBits<512> bits;
+    const unsigned begin = end / 64 * 64 == end ? end - 64 : end / 64 * 64;
+    for (unsigned page = 0; page < begin; ++page) bits.Set(page);
+    bits.Set(end);
+    const auto expected = [&](unsigned word) { return LongestBeginning(bits, word); };
+    WordRuns runs;
+    for (unsigned word = 0; word < 8; ++word) runs.Set(word, expected(word));
+    bits.Set(begin);
+    CutRun(runs, bits, begin, begin + 1, end);
+    for (unsigned word = 0; word < 8; ++word) {
+      ASSERT_EQ(runs.Get(word), std::min(expected(word), WordRuns::kMost)) << word << ' ' << end;
+    }
+  }
+}
+
 TYPED_TEST(WordRunsOf, LongestAndLowestRunsThatBeginInEachWord) {
   constexpr unsigned kPages = TypeParam::kPages;
   std::mt19937_64 random(3);

@@ -109,6 +109,15 @@ def Arguments(tokens, i, close):
     return parts
 
 
+def ArgumentKind(text):
+    """What an argument's text tells of its type; only arguments of one kind change places."""
+    if text in ("this", "nullptr") or text.startswith("&"):
+        return "address"
+    if text in ("counters", "counters_", "kOrder", "lock_", "stderr"):
+        return text.rstrip("_")
+    return {"[": "lambda", "{": "list", "": "text"}.get(text[:1], "value")
+
+
 class Source:
     """One file, and where in it a change makes sense."""
 
@@ -221,7 +230,7 @@ class Source:
                         self.Add(operator, i, i + 1, replacement)
             elif token.text in ("++", "--") and self.code[i]:
                 self.Add("Increment", i, i + 1, "--" if token.text == "++" else "++")
-            elif token.text in ("!", "~") and i + 1 < len(self.tokens):
+            elif token.text == "!" or token.text == "~" and self.code[i]:  # else a destructor
                 self.Add("Unary", i, i + 1, "")
             elif token.kind == "word":
                 for operator, table in NAMES.items():
@@ -349,7 +358,7 @@ class Source:
             parts = Arguments(self.tokens, i, close) if close else []
             for (first, limit), (second, end) in zip(parts, parts[1:]):
                 a, b = self.Text(first, limit), self.Text(second, end)
-                if a[:1] != "[" and b[:1] != "[":  # a lambda goes with nothing
+                if ArgumentKind(a) == ArgumentKind(b):
                     self.Add("SwappedArguments", first, end, f"{b}, {a}")
 
     def Mutants(self):
@@ -378,6 +387,6 @@ class Source:
 
 
 # A contract whose rule was changed prints the rule as it was: else every death test would see it.
-EXPECT_MACRO = ('-DPA_EXPECT_MUTANT(text,rule,...)=(__builtin_expect(static_cast<bool>(rule),1)?static_cast<void>(0):'
+EXPECT_MACRO = ('-DPA_EXPECT_MUTANT(text,rule,...)=(__builtin_expect(static_cast<bool>(rule),1)?static_cast<void>(0): '
                 '::pagealloc::internal::Broken("contract",text,#__VA_ARGS__,__FILE__,__LINE__ __VA_OPT__(,) '
                 '__VA_ARGS__))')

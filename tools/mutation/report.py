@@ -52,10 +52,14 @@ class State:
                 continue  # cut off when a run was ended
             self.rows[row["id"], row["file_hash"]] = row
 
-    def Known(self, mutant, file_hash, tests_hash):
+    def Known(self, mutant, file_hash, tests):
         """What is still true of the mutant: tests that were changed since may find a survivor."""
         row = self.rows.get((Key(mutant), file_hash))
-        return row if row and (row["status"] not in ("survived",) or row["tests_hash"] == tests_hash) else None
+        return row if row and (row["status"] != "survived" or tests.items() <= row["tests"].items()) else None
+
+    def Earlier(self, mutant, file_hash):
+        """What an earlier run says of a survivor: the tests that need not be asked again."""
+        return self.rows.get((Key(mutant), file_hash), {})
 
     def Add(self, row):
         self.rows[row["id"], row["file_hash"]] = row

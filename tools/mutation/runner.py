@@ -14,7 +14,6 @@ import json
 import os
 import pathlib
 import re
-import resource
 import shlex
 import shutil
 import signal
@@ -25,7 +24,7 @@ import time
 import includes
 from mutation import operators
 
-STAGES = ("unit", "exhaustive", "corpus", "random", "neighbours", "fuzz")
+STAGES = ("unit", "exhaustive", "corpus", "random", "neighbours", "slow", "fuzz")
 PRECOMPILED = """#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <algorithm>
@@ -42,13 +41,22 @@ PRECOMPILED = """#include <gmock/gmock.h>
 # A check of the sources themselves that refuses to compile is a test that fails.
 CHECKED_BY_COMPILER = re.compile(r"static_assert|static assertion|not a constant expression|"
                                  r"must be initialized by a constant expression")
-SLOW_SECONDS = 10  # a test that takes longer without optimisation is compiled with some
-HUNG_SECONDS = 30  # every thread sleeps, and no time is used
+SLOW_SECONDS = 10  # a test that takes longer without optimisation is asked again, with some, after all others
+TRY_SECONDS = 4    # and has so long at first: most mutants are found soon
+HUNG_SECONDS = 10  # every thread sleeps, and no time is used
+MANY_TESTS = 3
+POLL_SECONDS = 0.05
 GROUPS = set()     # process groups that run a test now
 
 
 class Broken(Exception):
     """The unchanged tree does not build, or a test fails on it."""
+
+
+def LibraryFiles(repo):
+    """What is changed: the library's sources, not its tests."""
+    return [path for path in sorted((repo / "allocator/pagealloc").iterdir())
+            if path.suffix in (".h", ".cc") and not re.search(r"_(test|benchmark)\.cc$", path.name)]
 
 
 class Tree:
@@ -100,10 +108,14 @@ def Stages(tree, file, neighbours):
             seen[program] = sum((tree.repo / one).stat().st_size for one in files)
     stems = {path.stem for path in (tree.repo / "allocator").rglob("*.h")}
 
-    def Owner(program):
-        """Whose test a program is: of the longest name that its own begins with."""
+    def Owners(program):
+        """Whose test a program is: of the longest name that its own begins with, and of what it includes first."""
         stem = program.removesuffix("_test")
-        return max((one for one in stems if stem == one or stem.startswith(one + "_")), key=len, default=None)
+        yield max((one for one in stems if stem == one or stem.startswith(one + "_")), key=len, default=None)
+        for owner, source in tree.sources:
+            first = includes.INCLUDE.search((tree.repo / source).read_bytes()) if owner == program else None
+            if first:
+                yield pathlib.Path(first[1].decode()).stem
 
     stages = {name: [] for name in STAGES}
     for program in sorted(seen, key=lambda one: (seen[one], one)):
@@ -115,7 +127,7 @@ def Stages(tree, file, neighbours):
             stages["exhaustive"].append(program)
         elif "random" in program or "agreement" in program:
             stages["random"].append(program)
-        elif Owner(program) == pathlib.Path(file).stem:
+        elif pathlib.Path(file).stem in Owners(program):
             stages["unit"].append(program)
         else:
             stages["neighbours"].append(program)
@@ -125,7 +137,7 @@ def Stages(tree, file, neighbours):
 
 
 def Asleep(group):
-    """CPU ticks of a process group so far; None while a thread of it runs or waits for a processor."""
+    """CPU ticks of a process group so far; None while a thread of it runs, waits for a processor or is stopped."""
     ticks = 0
     for stat in pathlib.Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
         try:
@@ -133,7 +145,7 @@ def Asleep(group):
         except OSError:
             continue
         if fields[2] == str(group):
-            if fields[0] in "RD":
+            if fields[0] in "RDTt":
                 return None
             ticks += int(fields[11]) + int(fields[12])
     return ticks
@@ -147,25 +159,25 @@ def StopAll():
 
 
 def Run(command, cpu_seconds, log, environment=None):
-    """Exit status, "timeout" when it ran too long or hung. Other work on the machine does not count."""
+    """(exit status, "timeout" when it ran too long or hung; CPU seconds). Other work on the machine does not count."""
     with open(log, "wb") as out:
         process = subprocess.Popen(["prlimit", f"--cpu={cpu_seconds}", "--core=0", f"--data={6 << 30}", *command],
                                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
                                    env={**os.environ, **(environment or {})})
         GROUPS.add(process.pid)
-        slept, ticks = time.monotonic(), None
-        while True:
-            try:
-                status = process.wait(timeout=0.2 if time.monotonic() - slept < 2 else 2)
-                break
-            except subprocess.TimeoutExpired:
+        polls, slept, ticks = 0, 0.0, None
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            time.sleep(POLL_SECONDS)
+            polls += 1
+            if polls % 40 == 0:
                 now = Asleep(process.pid)
-                if now is None or now != ticks:
-                    slept, ticks = time.monotonic(), now
-                elif time.monotonic() - slept > HUNG_SECONDS:
+                slept, ticks = (slept + 40 * POLL_SECONDS if now is not None and now == ticks else 0.0), now
+                if slept > HUNG_SECONDS:
                     os.killpg(process.pid, signal.SIGKILL)
+        process.returncode = os.waitstatus_to_exitcode(ended[1])
         GROUPS.discard(process.pid)
-    return "timeout" if status in (-signal.SIGXCPU, -signal.SIGKILL) else status
+    status = "timeout" if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else process.returncode
+    return status, ended[2].ru_utime + ended[2].ru_stime
 
 
 @dataclasses.dataclass
@@ -176,20 +188,26 @@ class Outcome:
     note: str = ""
     compiled: int = 0
     seconds: float = 0.0
+    tests: dict = dataclasses.field(default_factory=dict)    # survivors: fingerprints of the programs, see Programs
+    differs: list = dataclasses.field(default_factory=list)  # and (program, source) whose object is another
 
 
 class Runner:
-    def __init__(self, repo, build, work, stages=STAGES, neighbours=6, fuzz_seconds=20, grace=10):
+    def __init__(self, repo, build, work, stages=STAGES, neighbours=6, fuzz_seconds=20, grace=3):
         self.tree, self.repo, self.work, self.grace = Tree(repo, build), repo, work, grace
         self.stages, self.neighbours, self.fuzz_seconds = stages, neighbours, fuzz_seconds
-        self.baselines, self.plans, self.futures, self.links = {}, {}, {}, {}
-        self.lock = threading.Lock()
+        self.baselines, self.plans, self.futures, self.links, self.prints = {}, {}, {}, {}, {}
+        self.programs, self.library = {}, {str(path.relative_to(repo)) for path in LibraryFiles(repo)}
+        self.compiler = self.Check(["clang++", "--version"])
+        self.lock, self.build_lock = threading.Lock(), threading.Lock()
         work.mkdir(parents=True, exist_ok=True)
         self.precompiled = work / "precompiled.h"
-        self.precompiled.write_text(PRECOMPILED, encoding="utf-8")
+        if not self.precompiled.exists() or self.precompiled.read_text(encoding="utf-8") != PRECOMPILED:
+            self.precompiled.write_text(PRECOMPILED, encoding="utf-8")
         for optimise in ("-O0", "-O1"):
-            self.Check(["clang++", "-std=c++20", optimise, "-w", "-Xclang", "-fpch-instantiate-templates", "-x",
-                        "c++-header", str(self.precompiled), "-o", f"{self.precompiled}{optimise}.pch"])
+            output = f"{self.precompiled}{optimise}.pch"
+            self.Kept(pathlib.Path(f"{output}.json"), [PRECOMPILED, self.compiler], lambda: self.Check(["clang++", "-std=c++20", optimise, "-w", "-Xclang", "-fpch-instantiate-templates", "-x",
+                "c++-header", str(self.precompiled), "-o", output]))
 
     def Check(self, command, **arguments):
         run = subprocess.run(command, capture_output=True, text=True, check=False, **arguments)
@@ -215,13 +233,14 @@ class Runner:
         """Command of the linker, and the sources that the program consists of; its libraries are built."""
         def Make():
             words, libraries = self.tree.Link(program)
-            with self.lock:
+            with self.build_lock:
                 if libraries:
                     self.Check(["cmake", "--build", str(self.tree.build), "--target", *libraries])
             own = [self.Original(part, "-O0") for part in self.tree.sources if part[0] == program]
-            traced = self.Check([*self.LinkCommand(words, own, self.work / f"{program}.traced"),
-                                 "-Wl,-t,-t"],  # twice: members of libraries, too
+            binary = self.work / f"{program}.{os.getpid()}"
+            traced = self.Check([*self.LinkCommand(words, own, binary), "-Wl,-t,-t"],  # twice: members of libraries
                                 cwd=self.tree.build)
+            binary.unlink()
             return words, self.tree.Parts(program, libraries, traced)
         return self.Once(self.links, program, Make)
 
@@ -243,14 +262,40 @@ class Runner:
                              check=False, cwd=self.tree.build)
         return None if run.returncode == 0 else run.stderr or "the compiler ended without a word"
 
+    def Kept(self, path, key, make):
+        """What an earlier run made for this key, else make(). `path`: of the note that says so; JSON."""
+        if path.exists():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["key"] == key:
+                return kept["value"]
+        path.unlink(missing_ok=True)
+        value = make()
+        path.write_text(json.dumps({"key": key, "value": value}), encoding="utf-8")
+        return value
+
+    def Print(self, files, *more):
+        """Fingerprint of sources."""
+        digest = hashlib.sha256("".join(map(str, more)).encode())
+        for name in sorted(files):
+            content = self.Once(self.prints, name, lambda: hashlib.sha256((self.repo / name).read_bytes()).digest())
+            digest.update(name.encode() + b"\0" + content)
+        return digest.hexdigest()
+
     def Original(self, part, optimise):
         """The object of the unchanged source."""
         def Make():
             name = hashlib.sha256(f"{part}{optimise}".encode()).hexdigest()[:16]
             output = self.work / f"original-{name}.o"
-            error = self.Compile(part, None, None, output, optimise)
-            if error:
-                raise Broken(f"{part[1]} does not compile unchanged: {error}")
+
+            def Compile():
+                fresh = output.with_suffix(f".{os.getpid()}")
+                error = self.Compile(part, None, None, fresh, optimise)
+                if error:
+                    raise Broken(f"{part[1]} does not compile unchanged: {error}")
+                fresh.replace(output)  # several processes may work here
+
+            self.Kept(output.with_suffix(".json"), self.Print(self.tree.Closure(part[1]), self.tree.sources[part],
+                                                              self.compiler, PRECOMPILED), Compile)
             return output
         return self.Once(self.futures, (part, optimise), Make)
 
@@ -265,10 +310,10 @@ class Runner:
         binary = place / program
         self.Check(self.LinkCommand(self.Linked(program)[0], objects, binary), cwd=self.tree.build)
         log = place / f"{program}.log"
-        status = Run([str(binary), *self.ProgramArguments(program, place)], cpu_seconds, log,
+        status, seconds = Run([str(binary), *self.ProgramArguments(program, place)], cpu_seconds, log,
                      {"GTEST_FAIL_FAST": "1", "GTEST_BRIEF": "1", "PAGEALLOC_EXHAUSTIVE_DEPTH": "4"})
         binary.unlink(missing_ok=True)
-        return status, log
+        return status, seconds, log
 
     def ProgramArguments(self, program, place):
         name = re.sub("_(replay|fuzz)$", "", program)
@@ -283,33 +328,52 @@ class Runner:
                     *folders]
         return []
 
-    def Baseline(self, program):
-        """(CPU seconds that the unchanged program takes, how it is compiled); it must pass."""
-        def Measure(optimise, most):
+    def Baseline(self, program, optimise):
+        """CPU seconds that the unchanged program takes; it must pass. None: over SLOW_SECONDS at -O0."""
+        def Measure():
             own = [self.Original(part, optimise) for part in self.Linked(program)[1] if part[0] == program]
-            place = self.work / f"baseline-{program}"
+            place = self.work / f"baseline-{program}-{os.getpid()}"
             place.mkdir(exist_ok=True)
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            status, log = self.LinkAndRun(program, own, place, most)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            if status == "timeout" and most == SLOW_SECONDS:
+            most = SLOW_SECONDS if optimise == "-O0" else 1200
+            status, seconds, log = self.LinkAndRun(program, own, place, most)
+            output = Tail(log)
+            shutil.rmtree(place)
+            if status == "timeout" and optimise == "-O0":
                 return None
             if status != 0:
-                raise Broken(f"{program} fails unchanged (status {status}): {Tail(log)}")
-            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+                raise Broken(f"{program} fails unchanged (status {status}): {output}")
+            return seconds
 
         def Make():
-            if program.endswith("_fuzz"):
-                return self.fuzz_seconds, "-O1"
-            seconds = Measure("-O0", SLOW_SECONDS)
-            return (Measure("-O1", 1200), "-O1") if seconds is None else (seconds, "-O0")
-        return self.Once(self.baselines, program, Make)
+            parts = self.Linked(program)[1]
+            key = self.Print(set().union(*(self.tree.Closure(part[1]) for part in parts)), self.compiler)
+            return self.Kept(self.work / f"baseline-{program}{optimise}.json", key, Measure)
+        return self.fuzz_seconds if program.endswith("_fuzz") else self.Once(self.baselines, (program, optimise), Make)
 
     def Plan(self, file):
         return self.Once(self.plans, file, lambda: Stages(self.tree, file, self.neighbours))
 
-    def Test(self, source, mutant):
-        """Outcome of one mutant."""
+    def Programs(self, file):
+        """What a mutant of the file must survive: fingerprints of the programs' sources, without the library's."""
+        def Make():
+            plan = self.Plan(file)
+            return {program: self.Print({name for owner, source in self.tree.sources if owner == program
+                                         for name in self.tree.Closure(source) if name not in self.library})[:16]
+                    for stage in self.stages for program in plan[stage]}
+        return self.Once(self.programs, file, Make)
+
+    def Owed(self, file):
+        """Of these the ones that this run's stages ask to the end: a slow one waits for its stage."""
+        def Slow(program):
+            path = self.work / f"baseline-{program}-O0.json"
+            return path.exists() and json.loads(path.read_text(encoding="utf-8"))["value"] is None
+
+        return {program: print_ for program, print_ in self.Programs(file).items()
+                if "slow" in self.stages or not Slow(program)}
+
+    def Test(self, source, mutant, earlier=None):
+        """Outcome of one mutant. `earlier`: "tests" (see Programs) and "differs" of a run that it survived; of the
+        programs only others are asked."""
         began = time.monotonic()
         overlay = self.work / f"mutant-{hashlib.sha256(mutant.Id().encode()).hexdigest()[:12]}-{mutant.occurrence}"
         path = overlay / mutant.file
@@ -317,33 +381,48 @@ class Runner:
         path.write_text(source.Apply(mutant), encoding="utf-8")
         compiled = {}  # (part, optimisation) -> (object, whether it differs)
         try:
-            outcome = self.AllStages(mutant, overlay, compiled)
+            outcome = self.AllStages(mutant, overlay, compiled, earlier or {})
         finally:
             shutil.rmtree(overlay, ignore_errors=True)
         outcome.compiled, outcome.seconds = len(compiled), time.monotonic() - began
         return outcome
 
-    def AllStages(self, mutant, overlay, compiled):
-        plan = self.Plan(mutant.file)
-        for stage in self.stages:
-            if stage == "fuzz" and not any(differs for _, differs in compiled.values()):
-                break
-            if stage == "fuzz" and self.SameWhenOptimised(mutant, overlay, compiled):
-                return Outcome("equivalent", note="same object code at -O2")
-            for program in plan[stage]:
+    def AllStages(self, mutant, overlay, compiled, earlier):
+        def Differing():
+            return sorted({part for (part, _), (_, differs) in compiled.items() if differs} |
+                          {tuple(part) for part in earlier.get("differs", ())})
+
+        plan, programs, slow = self.Plan(mutant.file), self.Programs(mutant.file), []
+        survived = {one: earlier["tests"][one] for one in programs
+                    if earlier.get("tests", {}).get(one) == programs[one]}
+        order = self.stages
+        if len(plan["unit"]) > MANY_TESTS:  # then the exhaustive one is the quickest to ask
+            order = sorted(order, key=lambda stage: stage != "exhaustive")
+        for stage in order:
+            asked = slow if stage == "slow" else [one for one in plan[stage] if one not in survived]
+            if stage == "fuzz" and (asked or not plan[stage]):
+                if not Differing():
+                    break
+                if self.SameWhenOptimised(mutant, overlay, Differing()):
+                    return Outcome("equivalent", note="same object code at -O2")
+            for program in asked:
                 outcome = self.OneProgram(stage, program, mutant, overlay, compiled)
                 if outcome:
                     return outcome
-        if not any(differs for _, differs in compiled.values()):
-            return Outcome("equivalent", note="no program's object code differs" if compiled else "no program sees it")
-        if "fuzz" not in self.stages and self.SameWhenOptimised(mutant, overlay, compiled):
-            return Outcome("equivalent", note="same object code at -O2")
-        return Outcome("survived")
+                if stage not in ("slow", "fuzz") and self.Baseline(program, "-O0") is None:
+                    slow.append(program)
+                else:
+                    survived[program] = programs[program]
+        if Differing() or self.stages != STAGES:
+            return Outcome("survived", tests=survived, differs=Differing())
+        return Outcome("equivalent", note="no program's object code differs" if compiled or earlier else
+                       "no program sees it")
 
     def OneProgram(self, stage, program, mutant, overlay, compiled):
         """An outcome, or None where the program noticed nothing."""
         _, parts = self.Linked(program)
-        allowed, optimise = self.Baseline(program)
+        optimise = "-O1" if stage in ("slow", "fuzz") else "-O0"
+        seconds = self.Baseline(program, optimise)
         keys = [(part, optimise) for part in parts]
         for part, _ in keys:
             if mutant.file not in self.tree.Closure(part[1]) or (part, optimise) in compiled:
@@ -360,17 +439,18 @@ class Runner:
             return None
         objects = [compiled[key][0] if key in compiled else self.Original(*key) for key in keys
                    if key in compiled or key[0][0] == program]
-        status, log = self.LinkAndRun(program, objects, overlay, int(self.grace + 3 * allowed))
-        if status == 0:
+        limit = TRY_SECONDS if seconds is None else int(self.grace + 3 * seconds)
+        status, _, log = self.LinkAndRun(program, objects, overlay, limit)
+        if status == 0 or status == "timeout" and seconds is None:
             return None
         failed = re.search(r"^\[  FAILED  \] (\S+)", Text(log), re.MULTILINE)
         running = re.findall(r"^\[ RUN      \] (\S+)", Text(log), re.MULTILINE)
         test = failed[1] if failed else running[-1] if running else ""
         return Outcome("timeout" if status == "timeout" else "killed", stage, f"{program}{':' if test else ''}{test}")
 
-    def SameWhenOptimised(self, mutant, overlay, compiled):
-        """Whether every object that differs comes out the same from an optimising compiler."""
-        for part in {part for (part, _), (_, differs) in compiled.items() if differs}:
+    def SameWhenOptimised(self, mutant, overlay, parts):
+        """Whether every one of these objects comes out the same from an optimising compiler."""
+        for part in parts:
             output = overlay / "optimised.o"
             error = self.Compile(part, overlay, mutant.file, output, "-O2")
             if error or output.read_bytes() != self.Original(part, "-O2").read_bytes():
