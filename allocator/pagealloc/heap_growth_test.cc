@@ -193,6 +193,7 @@ TEST(HeapGrowth, RefusedRestOfAnArenaJoinsLater) {
   heap.space.LimitCommitted(4u << 20);
   heap.ExpectJoins(1, 0, 1);
   EXPECT_FALSE(heap.Grow(kChunk * 16).status.ok());
+  heap.space.LimitCommitted(8u << 20);  // enough for the request, not for the rest
   EXPECT_EQ(heap.Grow(1).status.error_number, ENOMEM) << "again";
   EXPECT_THAT(heap.Heap(), ElementsAre(0, 1));
   heap.space.LimitCommitted(~std::uint64_t{0});
