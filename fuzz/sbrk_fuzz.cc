@@ -119,8 +119,10 @@ class SbrkRun {
         story_.Step("refuse a growth", {refuse_});
         os_.FailCall(refuse_, testing::FaultyMemory::Repeat::kOnce);
         return;
-      case 9:
-        return FreePart(in_.Byte(), in_.Byte());
+      case 9: {
+        const unsigned index = in_.Byte();  // before the place, whatever order a compiler likes
+        return FreePart(index, in_.Byte());
+      }
       case 10:
         return TooLarge(argument);
       case 11:

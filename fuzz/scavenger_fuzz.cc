@@ -262,8 +262,10 @@ class ScavengerRun {
       case 2:
       case 3:
         return Free(argument * 16U + in_.Byte());
-      case 4:
-        return FreePart(in_.Byte(), in_.TwoBytes());
+      case 4: {
+        const unsigned index = in_.Byte();  // before the place, whatever order a compiler likes
+        return FreePart(index, in_.TwoBytes());
+      }
       case 5:
         return Cache(argument % kCaches);
       case 6:
