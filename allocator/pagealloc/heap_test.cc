@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -75,6 +76,12 @@ TYPED_TEST(HeapOnLayout, MemoryIsUsableZeroAtFirstAndAccountedFor) {
   EXPECT_EQ(stats.in_use, PageCount{0});
   EXPECT_EQ(stats.free, stats.grown);
   EXPECT_EQ(stats.scavenged, stats.grown - sum);
+}
+
+TEST(Heap, WithoutOptionsThereIsACacheForEachProcessor) {
+  const Mapped<> m;
+  const Mapped<> same({.caches = static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_CONF))});
+  EXPECT_EQ(m.heap->Stats().metadata, same.heap->Stats().metadata);
 }
 
 TEST(Heap, HostAddressIsTheLayoutsAddressWhereItCanBe) {
