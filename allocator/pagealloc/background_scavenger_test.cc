@@ -214,6 +214,50 @@ TEST_F(FakeHeap, RefusalsAreCountedAndNotRepeatedWithoutRest) {
   EXPECT_EQ(testing::CheckInvariants(*heap_), "");
 }
 
+/// Has nothing that could be released, and much that should.
+struct StubbornSubject {
+  static HeapStats PageStats() {
+    HeapStats stats;
+    stats.grown = PageCount{100};
+    return stats;
+  }
+  static void NextScavengeGeneration() {}
+  void FlushCaches() { flushes.fetch_add(1); }
+  template <class Stop>
+  ScavengeResult Scavenge(ByteCount, ScavengeMode, Stop&&) {
+    return {};
+  }
+  std::atomic<unsigned> flushes{0};
+};
+
+TEST(BackgroundScavenger, HasSeenNothingBeforeItStarts) {
+  StubbornSubject subject;
+  const BackgroundScavenger<StubbornSubject> background(subject);
+  const auto seen = background.observe();
+  EXPECT_EQ(seen.released, ByteCount{0});
+  EXPECT_EQ(seen.quanta + seen.refusals + seen.work_ns + seen.sleep_ns + seen.generations, 0u);
+  EXPECT_FALSE(seen.sleeping);
+}
+
+TEST(BackgroundScavenger, CachesAreFlushedWhereALimitCannotBeHeldOtherwise) {
+  StubbornSubject subject;
+  BackgroundScavenger<StubbornSubject> background(subject, {.limit = ByteCount{0}, .idle_ns = kMs});
+  ASSERT_TRUE(background.Start().ok());
+  EXPECT_TRUE(Eventually([&] { return subject.flushes.load() >= 2; }));
+}
+
+TEST(BackgroundScavenger, CachesAreFlushedOnceAGeneration) {
+  StubbornSubject subject;
+  BackgroundScavenger<StubbornSubject> background(
+      subject, {.keep_percent = 100, .idle_ns = kMs, .generation_ns = 0});
+  ASSERT_TRUE(background.Start().ok());
+  EXPECT_TRUE(Eventually([&] { return background.observe().quanta >= 1; }));
+  background.NextGeneration();
+  EXPECT_TRUE(Eventually([&] { return subject.flushes.load() >= 1; }));
+  background.Stop();
+  EXPECT_EQ(subject.flushes.load(), 1u);
+}
+
 // A collector says when a generation ends, or the clock does.
 TEST_F(RealHeap, GenerationsBeginByTheClock) {
   MakeIdle();

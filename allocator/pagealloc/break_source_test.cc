@@ -93,6 +93,11 @@ TEST(EmulatedBreakDeathTest, PartsOfPagesBreakTheContract) {
   EXPECT_DEATH(static_cast<void>(source.Extend(ByteCount{0})), rule);
   EmulatedBreak other;
   EmulatedBreak::Shape shape = kShape;
+  shape.limit = ByteCount{16 * 4096 + 1};
+  EXPECT_DEATH(static_cast<void>(other.Init(os, shape)), "contract broken: shape\\.limit >= shape");
+  shape.limit = ByteCount{0};
+  EXPECT_DEATH(static_cast<void>(other.Init(os, shape)), "contract broken: shape\\.limit >= shape");
+  shape = kShape;
   shape.page = ByteCount{1024};
   EXPECT_DEATH(static_cast<void>(other.Init(os, shape)), "contract broken: .*shape\\.page");
 }

@@ -143,10 +143,10 @@ TYPED_TEST(Walked, WordsReadAreCounted) {
 }
 
 TYPED_TEST(Walked, NumbersOfNoPageAreNotFree) {
-  using Walk = FreeWalk<TypeParam, WorkCounters>;
-  EXPECT_FALSE(Walk::IsFree(*this->chunks_, kAll));
-  EXPECT_FALSE(Walk::IsFree(*this->chunks_, Geometry<TypeParam>::kAddressPages.raw));
-  EXPECT_FALSE(Walk::IsFree(*this->chunks_, this->Page(0).raw)) << "no block yet";
+  using Reader = FreeWalk<TypeParam, WorkCounters>;
+  EXPECT_FALSE(Reader::IsFree(*this->chunks_, kAll));
+  EXPECT_FALSE(Reader::IsFree(*this->chunks_, Geometry<TypeParam>::kAddressPages.raw));
+  EXPECT_FALSE(Reader::IsFree(*this->chunks_, this->Page(0).raw)) << "no block yet";
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -75,6 +76,21 @@ TYPED_TEST(HeapOnLayout, MemoryIsUsableZeroAtFirstAndAccountedFor) {
   EXPECT_EQ(stats.in_use, PageCount{0});
   EXPECT_EQ(stats.free, stats.grown);
   EXPECT_EQ(stats.scavenged, stats.grown - sum);
+}
+
+TEST(HeapStatistics, OfNothingAreZero) {
+  const HeapStatistics none;
+  EXPECT_EQ(none.growths + none.heap_locks + none.cache_hits + none.cache_refills, 0u);
+  EXPECT_EQ(none.huge_pages, HugePageCounts{});
+  const HugePageCounts& huge = none.huge_pages;
+  EXPECT_EQ(huge.hints_for + huge.hints_against + huge.collapses + huge.refusals, 0u);
+  EXPECT_EQ(none.metadata_huge_page_hints, 0u);
+}
+
+TEST(Heap, WithoutOptionsThereIsACacheForEachProcessor) {
+  const Mapped<> m;
+  const Mapped<> same({.caches = static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_CONF))});
+  EXPECT_EQ(m.heap->Stats().metadata, same.heap->Stats().metadata);
 }
 
 TEST(Heap, HostAddressIsTheLayoutsAddressWhereItCanBe) {

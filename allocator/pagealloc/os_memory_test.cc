@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "testing/address_space.h"
@@ -195,6 +196,29 @@ TEST_F(MmapMemoryTest, HugePageHintsSucceedAndKeepContents) {
   EXPECT_TRUE(os_.HintHugePages(memory_, size_, HugePages::kPrefer).ok());
   EXPECT_TRUE(os_.HintHugePages(memory_, size_, HugePages::kAvoid).ok());
   EXPECT_EQ(memory_[7], std::byte{9});
+}
+
+// "hg" and "nh" among the flags of a mapping; not where the kernel has no huge pages.
+TEST_F(MmapMemoryTest, HugePageHintsComeToTheKernel) {
+  if (os_.huge_page_size() == ByteCount{0}) GTEST_SKIP() << "no huge pages";
+  ASSERT_TRUE(os_.Commit(memory_, size_).ok());
+  const auto has_flag = [this](const std::string& flag) {
+    std::ostringstream begin;
+    begin << std::hex << reinterpret_cast<std::uintptr_t>(memory_) << '-';
+    std::ifstream maps("/proc/self/smaps");
+    bool here = false;
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find('-') < line.find(' ')) here = line.rfind(begin.str(), 0) == 0;
+      if (here && line.rfind("VmFlags:", 0) == 0) return line.find(flag) != std::string::npos;
+    }
+    return false;
+  };
+  ASSERT_TRUE(os_.HintHugePages(memory_, size_, HugePages::kPrefer).ok());
+  EXPECT_TRUE(has_flag(" hg"));
+  EXPECT_FALSE(has_flag(" nh"));
+  ASSERT_TRUE(os_.HintHugePages(memory_, size_, HugePages::kAvoid).ok());
+  EXPECT_TRUE(has_flag(" nh"));
+  EXPECT_FALSE(has_flag(" hg"));
 }
 
 TEST_F(MmapMemoryTest, CommitOfAHoleIsAnErrorValue) {

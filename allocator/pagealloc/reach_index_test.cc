@@ -212,6 +212,10 @@ TYPED_TEST(ReachIndexOf, WordsReadAreCounted) {
     heap.Words();
     heap.Take(10, 1, true);
     EXPECT_EQ(heap.Words(), 2 + kWords) << "64 pages are left";
+    heap.Free(0, 11);
+    heap.Words();
+    heap.TakeWord(64);
+    EXPECT_EQ(heap.Words(), 2u) << "one below, to where the run begins";
   }
 }
 
