@@ -7,6 +7,9 @@ option(PAGEALLOC_FUZZ "Build the corpus replay programs, and with clang the fuzz
 option(PAGEALLOC_FUZZ_COMPARISONS
        "Fuzz targets record the values they compare, which -use_value_profile=1 needs" OFF)
 option(PAGEALLOC_CHECKED "Check the library's own invariants (PA_ASSERT) in this build" OFF)
+option(PAGEALLOC_PCH "With clang, read GoogleTest's and heavy standard headers once for all tests" OFF)
+set(PAGEALLOC_QUICK_FLAGS "" CACHE STRING
+    "Flags, after the build type's, for what takes longer to compile than to run")
 set(PAGEALLOC_GTEST_SOURCE "" CACHE PATH "Build GoogleTest from this folder instead of finding it")
 set(PAGEALLOC_SANITIZE "" CACHE STRING "Sanitizers for the whole build, as -fsanitize= takes them")
 
@@ -15,6 +18,15 @@ add_library(pagealloc_build_options INTERFACE)
 target_compile_options(pagealloc_build_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
   -Wold-style-cast -Wcast-align -Wunused -Woverloaded-virtual -Werror)
+
+# pagealloc_compile_quickly(TARGET [SANITIZED]): what is neither measured nor busy for seconds; with
+# SANITIZED, only under sanitizers, which make optimising dear.
+separate_arguments(PAGEALLOC_QUICK_FLAGS)
+function(pagealloc_compile_quickly target)
+  if(PAGEALLOC_SANITIZE OR NOT "SANITIZED" IN_LIST ARGN)
+    target_compile_options(${target} PRIVATE ${PAGEALLOC_QUICK_FLAGS})
+  endif()
+endfunction()
 
 if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_CXX_STANDARD 20)
