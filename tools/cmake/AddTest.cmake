@@ -2,7 +2,7 @@
 #                    [HOST_BITS bits] [BUSY])
 # A GoogleTest program, one ctest entry for the whole program. Where addresses are narrower than
 # HOST_BITS it is not built, and ctest names it among the tests that did not run. BUSY: it computes
-# for seconds, so that optimising it pays.
+# for seconds, so that it is optimised under sanitizers, too.
 #
 # Labels that tools/test knows: "full" (only with --full), "optimised" (too long, or without meaning, under sanitizers),
 # "threads" (run under ThreadSanitizer), "corpus" (replay of corpora/: run in every preset), "heavy"
@@ -69,7 +69,7 @@ function(pagealloc_add_test name)
   if(NOT "optimised" IN_LIST arg_LABELS)
     add_dependencies(unoptimised_tests ${name})
   endif()
-  if(NOT (arg_BUSY OR "optimised" IN_LIST arg_LABELS))
+  if(NOT ((arg_BUSY AND PAGEALLOC_SANITIZE) OR "optimised" IN_LIST arg_LABELS))
     pagealloc_compile_quickly(${name})
     if(TARGET pagealloc_test_headers)
       target_precompile_headers(${name} REUSE_FROM pagealloc_test_headers)
