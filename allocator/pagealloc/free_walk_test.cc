@@ -123,23 +123,23 @@ TYPED_TEST(Walked, WholeChunksAreCountedOverTheBordersOfTheirWords) {
 }
 
 TYPED_TEST(Walked, WordsReadAreCounted) {
-  for (const std::uint64_t chunk : {0u, 1u, 2u}) this->Grow(chunk);
-  const std::uint64_t kChunk = this->kChunk;
-  this->Take(3 * kChunk - 1);
-  EXPECT_EQ(this->From(5), 3 * kChunk - 6);
+  for (const std::uint64_t i : {0u, 1u, 2u}) this->Grow(i);
+  const std::uint64_t chunk = this->kChunk;
+  this->Take(3 * chunk - 1);
+  EXPECT_EQ(this->From(5), 3 * chunk - 6);
   // The rest of the first chunk; the bit of the second; that of the third, and its bitmap.
-  const std::uint64_t rest = 1 + (kChunk - 5) / 64;
-  EXPECT_EQ(this->Words(), rest + 1 + 1 + 1 + (kChunk - 1) / 64);
-  EXPECT_EQ(this->From(2 * kChunk + 1), kChunk - 2);
-  EXPECT_EQ(this->Words(), 1 + (kChunk - 2) / 64);
-  EXPECT_EQ(this->Below(kChunk + 7), kChunk + 7);
+  const std::uint64_t rest = 1 + (chunk - 5) / 64;
+  EXPECT_EQ(this->Words(), rest + 1 + 1 + 1 + (chunk - 1) / 64);
+  EXPECT_EQ(this->From(2 * chunk + 1), chunk - 2);
+  EXPECT_EQ(this->Words(), 1 + (chunk - 2) / 64);
+  EXPECT_EQ(this->Below(chunk + 7), chunk + 7);
   // Also the bit of the first chunk, and the bit and bitmap of the one below, which is not there.
-  EXPECT_EQ(this->Words(), 1 + 1 + 1 + 1 + kChunk / 64);
+  EXPECT_EQ(this->Words(), 1 + 1 + 1 + 1 + chunk / 64);
   this->Take(0);
-  EXPECT_EQ(this->Below(2 * kChunk), 2 * kChunk - 1);
-  EXPECT_EQ(this->Words(), 1 + 1 + 1 + (kChunk - 1) / 64);
-  EXPECT_EQ(this->Below(kChunk - 1), kChunk - 2);
-  EXPECT_EQ(this->Words(), 1 + (kChunk - 2) / 64);
+  EXPECT_EQ(this->Below(2 * chunk), 2 * chunk - 1);
+  EXPECT_EQ(this->Words(), 1 + 1 + 1 + (chunk - 1) / 64);
+  EXPECT_EQ(this->Below(chunk - 1), chunk - 2);
+  EXPECT_EQ(this->Words(), 1 + (chunk - 2) / 64);
 }
 
 TYPED_TEST(Walked, NumbersOfNoPageAreNotFree) {

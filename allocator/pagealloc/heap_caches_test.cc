@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "testing/faulty_memory.h"
 #include "testing/gtest/fault_loop.h"
 #include "testing/invariants.h"
+#include "testing/region_memory.h"
 
 namespace pagealloc {
 namespace {
@@ -190,6 +192,21 @@ TEST(HeapCaches, SlotsComeToLifeOneBehindTheOtherAndNoMoreThanThereAre) {
   ASSERT_TRUE(caches.Init(os, 5).ok());
   EXPECT_EQ(BornLock::born.size(), 5u);
   EXPECT_TRUE(std::is_sorted(BornLock::born.begin(), BornLock::born.end(), std::less<>()));
+}
+
+// 32 of them fill a page of the operating system, and what lies behind it is somebody else's.
+TEST(HeapCaches, CountsEndWithTheLastCache) {
+  testing::RegionMemory os(ByteCount{1u << 20}, testing::RegionMemory::kPage);
+  HeapCaches caches;
+  ASSERT_TRUE(caches.Init(os, 32).ok());
+  ASSERT_EQ(caches.metadata().committed, testing::RegionMemory::kPage);
+  const OsMemory::Reservation behind = os.Reserve(testing::RegionMemory::kPage);
+  ASSERT_TRUE(behind.status.ok() && os.Commit(behind.begin, testing::RegionMemory::kPage).ok());
+  std::memset(behind.begin, 0xff, HostSize(testing::RegionMemory::kPage.raw));
+  const CacheCounts counts = caches.counts();
+  EXPECT_EQ(counts.cached, PageCount{0});
+  EXPECT_EQ(counts.hits + counts.refills, 0u);
+  EXPECT_TRUE(os.Unreserve(behind.begin, testing::RegionMemory::kPage).ok());
 }
 
 TEST(HeapCaches, SixteenPagesAndMoreAreNotServedNorAnythingWithoutCaches) {

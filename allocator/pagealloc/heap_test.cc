@@ -87,6 +87,17 @@ TEST(HeapStatistics, OfNothingAreZero) {
   EXPECT_EQ(none.metadata_huge_page_hints, 0u);
 }
 
+TEST(Heap, LastPageOfTheAddressSpaceIsAPlace) {
+  using L = testing::TinyUneven;
+  Mapped<L> m({.caches = 0});
+  const PageCount all = Geometry<L>::kHeapEnd - Geometry<L>::kHeapBasePage;
+  std::byte* const memory = m.Take(all.raw);
+  m.heap->Free(memory, all);
+  std::byte* const last = memory + BytesOf(all - PageCount{1}).raw;
+  EXPECT_TRUE(m.heap->AllocateAt(last, PageCount{1}).ok());
+  EXPECT_FALSE(m.heap->AllocateAt(last - kPageBytes.raw, PageCount{3}).ok());
+}
+
 TEST(Heap, WithoutOptionsThereIsACacheForEachProcessor) {
   const Mapped<> m;
   const Mapped<> same({.caches = static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_CONF))});

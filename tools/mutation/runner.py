@@ -98,6 +98,12 @@ class Tree:
                 part[0] in owners and pathlib.Path(part[1]).name + ".o" in members]
 
 
+def Corpora(repo, program):
+    """Folders with inputs of a fuzz target."""
+    name = re.sub("_(replay|fuzz)$", "", program)
+    return [str(one) for kind in ("seeds", "regressions") if (one := repo / "corpora" / kind / name).is_dir()]
+
+
 def Stages(tree, file, neighbours):
     """What tests a file, stage by stage: lists of program names, those with least source first."""
     header = file.removesuffix(".cc") + ".h" if file.endswith(".cc") else file
@@ -120,7 +126,8 @@ def Stages(tree, file, neighbours):
     stages = {name: [] for name in STAGES}
     for program in sorted(seen, key=lambda one: (seen[one], one)):
         if program.endswith("_replay"):
-            stages["corpus"].append(program)
+            if Corpora(tree.repo, program):  # the canary, which has a bug of its own, has none
+                stages["corpus"].append(program)
         elif program.endswith("_fuzz"):
             stages["fuzz"].append(program)
         elif "exhaustive" in program:
@@ -132,7 +139,7 @@ def Stages(tree, file, neighbours):
         else:
             stages["neighbours"].append(program)
     del stages["neighbours"][neighbours:]
-    del stages["fuzz"][1:]  # the narrowest; the canary has a bug of its own
+    del stages["fuzz"][1:]  # the narrowest
     return stages
 
 
@@ -316,9 +323,7 @@ class Runner:
         return status, seconds, log
 
     def ProgramArguments(self, program, place):
-        name = re.sub("_(replay|fuzz)$", "", program)
-        folders = [str(one) for kind in ("seeds", "regressions")
-                   if (one := self.repo / "corpora" / kind / name).is_dir()]
+        folders = Corpora(self.repo, program)
         if program.endswith("_replay"):
             return folders
         if program.endswith("_fuzz"):
