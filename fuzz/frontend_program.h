@@ -4,7 +4,7 @@
 /// holds runs of its own and marks every page that it holds, so a page that was given twice, or
 /// given back too early, is seen by its owner. What a test knows besides is its Watch:
 ///
-///   Asking(want)                          before a request that any free pages can serve
+///   Asking(want, anywhere)                before a request; any free pages can serve it, or not
 ///   Answered(run or none)                 after every request
 ///   Freeing(run), Freed(pages)            around each free
 ///   Report(what)                          a finding
@@ -99,7 +99,9 @@ class FrontendThread {
                     [&](PageCount want) { return heap_.Allocate(want, op.a); });
       case 5: {
         const ByteCount alignment{kPageBytes.raw << op.a % 8};
-        const HeapAllocation got = heap_.Allocate(PageCount{op.b % 20U + 1}, alignment);
+        const PageCount want{op.b % 20U + 1};
+        watch_.Asking(want, false);
+        const HeapAllocation got = heap_.Allocate(want, alignment);
         Expect(reinterpret_cast<std::uintptr_t>(got.memory) % alignment.raw == 0,
                "not at a multiple of the alignment");
         watch_.Answered(got);
@@ -109,7 +111,9 @@ class FrontendThread {
         if (runs_.empty()) return;
         const HeapRun& run = runs_[op.b % runs_.size()].run;
         std::byte* const behind = static_cast<std::byte*>(run.memory) + BytesOf(run.pages).raw;
-        const HeapAllocation got = heap_.AllocateAt(behind, PageCount{op.a % 3 + 1U});
+        const PageCount want{op.a % 3 + 1U};
+        watch_.Asking(want, false);
+        const HeapAllocation got = heap_.AllocateAt(behind, want);
         Expect(got.memory == nullptr || got.memory == behind, "another place than asked for");
         watch_.Answered(got);
         return Keep(got);

@@ -63,10 +63,11 @@ class Watch {
  public:
   Watch(Story& story, std::uint64_t limit) : story_(story), limit_(limit) {}
 
-  void Asking(PageCount want) {
+  /// @param anywhere  any free run will do
+  void Asking(PageCount want, bool anywhere = true) {
     story_.Step("asks (thread, pages)", {Fibers::Current(), want.raw});
     Request& request = asking_[Fibers::Current()];
-    request = {want.raw, true, 0, Fibers::LocksTaken()};
+    request = {want.raw, anywhere, 0, Fibers::LocksTaken()};
     taken_ += want.raw;
     Raise();
   }
@@ -74,20 +75,14 @@ class Watch {
     story_.Step("gets (thread, pages, zeroed)",
                 {Fibers::Current(), got.ok() ? got.pages.raw : 0, got.zeroed});
     Request& request = asking_[Fibers::Current()];
-    const bool asked = std::exchange(request.open, false);
-    story_.Expect("a request takes no lock", !asked || Fibers::LocksTaken() > request.locks);
+    story_.Expect("a request takes no lock", Fibers::LocksTaken() > request.locks);
     story_.Expect("memory is refused", got.status.ok());
     if (!got.ok()) {
-      if (!asked) return;
       // All that others held or might have held, at the worst moment.
       story_.Expect("no room for a page, although one was free all the time",
-                    request.want > 1 || request.most > limit_);
+                    request.want > 1 || !request.anywhere || request.most > limit_);
       taken_ -= request.want;
       return;
-    }
-    if (!asked) {
-      taken_ += got.pages.raw;
-      Raise();
     }
     const auto begin = reinterpret_cast<std::uintptr_t>(got.memory);
     const std::uintptr_t end = begin + static_cast<std::uintptr_t>(BytesOf(got.pages).raw);
@@ -112,7 +107,7 @@ class Watch {
  private:
   struct Request {
     std::uint64_t want = 0;
-    bool open = false;
+    bool anywhere = false;
     std::uint64_t most = 0;   ///< of all pages in use or wanted, since it began; its own included
     std::uint64_t locks = 0;  ///< that its thread had taken before
   };

@@ -32,7 +32,7 @@ std::uint64_t g_operations = 0;  // NOLINT(*-identifier-naming): a global that m
 /// Keeps the first finding.
 class Watch {
  public:
-  void Asking(PageCount) {}
+  void Asking(PageCount, bool /*anywhere*/ = true) {}
   void Answered(const HeapAllocation&) {}
   void Freeing(const HeapRun&) {}
   void Freed(PageCount) {}
