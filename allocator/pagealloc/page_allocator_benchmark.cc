@@ -12,41 +12,16 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include "pagealloc/page_allocator.h"
+#include "testing/benchmark_heap.h"
 
 namespace pagealloc {
 namespace {
 
-/// A small generator (xorshift): the same numbers on every machine.
-class Random {
- public:
-  std::uint64_t Below(std::uint64_t limit) {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return state_ % limit;
-  }
-
- private:
-  std::uint64_t state_ = 88172645463325252;
-};
-
-/// A heap of `pages` at the layout's heap base.
-template <class L>
-struct Heap {
-  explicit Heap(PageCount pages) : allocator(std::make_unique<PageAllocator<L>>()) {
-    if (!allocator->Init(os).ok() ||
-        !allocator->Grow(PageRange::Of(Geometry<L>::kHeapBasePage, pages)).ok()) {
-      std::abort();  // a benchmark without memory has nothing to say
-    }
-  }
-  MmapMemory os;
-  std::unique_ptr<PageAllocator<L>> allocator;
-};
+using testing::Heap;
+using testing::Random;
 
 constexpr PageCount kHeapPages{std::uint64_t{1} << 17};  // 1 GiB
 

@@ -1,0 +1,183 @@
+// scale_benchmark.cc: what an operation costs as the heap grows, from 64 MiB to 16 TiB, and what
+// the machine itself charges for the memory behind it.
+//
+// Goals: the same work on each size, so that what grows is the heap; beside it the accesses to
+// memory that the work cannot do without, in the same run. The heap's pages are never mapped, its
+// tables are: 16 TiB have 0.7 GiB of them.
+// Non-goals: what recorded programs do, tails, other allocators (pagealloc-bench run).
+//
+//   build/release/bin/pagealloc-bench micro --filter 'RandomPlace|RandomLines|DependentLoad'
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "pagealloc/page_allocator.h"
+#include "testing/benchmark_heap.h"
+
+namespace pagealloc {
+namespace {
+
+using testing::Heap;
+using testing::Random;
+
+constexpr std::size_t kPlaces = std::size_t{1} << 20;  // enough that none comes back from a cache
+
+/// Pages of a heap of so many MiB.
+PageCount PagesOf(std::int64_t mib) { return PageCount{static_cast<std::uint64_t>(mib) << 7}; }
+
+/// Random pages of the lower nine tenths.
+std::vector<std::uint64_t> Places(PageCount heap) {
+  Random random;
+  std::vector<std::uint64_t> places(kPlaces);
+  for (std::uint64_t& place : places) place = random.Below(heap.raw / 10 * 9);
+  return places;
+}
+
+/// The lower nine tenths in use, and nothing else.
+template <class L>
+struct NineTenths : Heap<L> {
+  explicit NineTenths(PageCount pages) : Heap<L>(pages) {
+    this->allocator->AllocateRange(
+        PageRange::Of(Geometry<L>::kHeapBasePage, PageCount{pages.raw / 10 * 9}));
+  }
+};
+
+/// Frees a page at a random place, and allocates one: that page again, the lowest.
+template <class L>
+void RandomPlace(benchmark::State& state) {
+  const PageCount pages = PagesOf(state.range(0));
+  NineTenths<L> heap(pages);
+  const std::vector<std::uint64_t> places = Places(pages);
+  std::size_t i = 0;
+  for (auto _ : state) {
+    const PageOffset page = Geometry<L>::kHeapBasePage + PageCount{places[i++ % kPlaces]};
+    heap.allocator->Free(PageRange::Of(page, PageCount{1}));
+    const auto got = heap.allocator->Allocate(PageCount{1});
+    if (got->first != page) state.SkipWithError("another page than the one that was freed");
+  }
+  state.SetItemsProcessed(2 * state.iterations());
+}
+
+/// What of RandomPlace a bitmap cannot do without: the word of the page is written twice.
+void RandomLines(benchmark::State& state) {
+  const PageCount pages = PagesOf(state.range(0));
+  // As chunks have them: eight words of allocation bits, eight of scavenged bits.
+  std::vector<std::uint64_t> bitmap(static_cast<std::size_t>(pages.raw / 64 * 2),
+                                    ~std::uint64_t{0});
+  const std::vector<std::uint64_t> places = Places(pages);
+  std::size_t i = 0;
+  for (auto _ : state) {
+    const std::uint64_t page = places[i++ % kPlaces];
+    std::uint64_t& word = bitmap[static_cast<std::size_t>(page / 512 * 16 + page % 512 / 64)];
+    const std::uint64_t bit = std::uint64_t{1} << page % 64;
+    word &= ~bit;
+    benchmark::ClobberMemory();
+    word |= bit;
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(2 * state.iterations());
+}
+
+/// Two pages on a heap of which every other page is free, and two together only at its end.
+template <class L>
+void FindTwoAtEnd(benchmark::State& state) {
+  const PageCount pages = PagesOf(state.range(0));
+  Heap<L> heap(pages);
+  const PageOffset base = Geometry<L>::kHeapBasePage;
+  heap.allocator->AllocateRange(PageRange::Of(base, pages));
+  constexpr std::uint64_t kEveryOther = 0x5555'5555'5555'5555;
+  for (PageCount at{0}; at < pages; at += PageCount{64}) {
+    PageCache block{base + at, kEveryOther, 0};
+    heap.allocator->Flush(block);
+  }
+  const PageOffset two = base + PageCount{pages.raw - 2};
+  heap.allocator->Free(PageRange::Of(two + PageCount{1}, PageCount{1}));
+  for (auto _ : state) {
+    const auto found = heap.allocator->Find(PageCount{2});
+    if (found->first != two) state.SkipWithError("not at the end");
+  }
+}
+
+/// Frees runs of 1 to 16 pages and allocates others, all over the heap: a million places of the
+/// lower nine tenths take part.
+template <class L>
+void ChurnEverywhere(benchmark::State& state) {
+  const PageCount pages = PagesOf(state.range(0));
+  NineTenths<L> heap(pages);
+  const PageOffset base = Geometry<L>::kHeapBasePage;
+  Random random;
+  std::vector<PageRange> live;
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(kPlaces, pages.raw / 64); ++i) {
+    // One a word at most, so that the pieces are of runs that do not overlap.
+    const std::uint64_t words = pages.raw / 10 * 9 / 64;
+    const PageCount word{i * words / std::min<std::uint64_t>(kPlaces, pages.raw / 64) * 64};
+    live.push_back(PageRange::Of(base + word, PageCount{1 + random.Below(16)}));
+  }
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> steps(kPlaces);
+  for (auto& [victim, want] : steps) {
+    victim = static_cast<std::uint32_t>(random.Below(live.size()));
+    want = static_cast<std::uint32_t>(1 + random.Below(16));
+  }
+  std::size_t i = 0;
+  for (auto _ : state) {
+    const auto [victim, want] = steps[i++ % kPlaces];
+    heap.allocator->Free(live[victim]);
+    const auto got = heap.allocator->Allocate(PageCount{want});
+    live[victim] = PageRange::Of(got->first, PageCount{want});
+  }
+  state.SetItemsProcessed(2 * state.iterations());
+}
+
+/// A load whose address the one before it says, in so many bytes of memory.
+void DependentLoad(benchmark::State& state) {
+  constexpr std::size_t kLine = 64 / sizeof(std::uint64_t);
+  const std::size_t lines = static_cast<std::size_t>(state.range(0)) / 64;
+  std::vector<std::uint64_t> order(lines);
+  std::iota(order.begin(), order.end(), std::uint64_t{0});
+  Random random;
+  for (std::size_t i = lines - 1; i > 0; --i) std::swap(order[i], order[random.Below(i + 1)]);
+  std::vector<std::uint64_t> memory(lines * kLine);
+  for (std::size_t i = 0; i < lines; ++i) {
+    memory[order[i] * kLine] = order[(i + 1) % lines] * kLine;
+  }
+  std::uint64_t at = 0;
+  for (auto _ : state) {
+    at = memory[at];
+    benchmark::DoNotOptimize(at);
+  }
+}
+
+void HeapSizes(benchmark::internal::Benchmark* b) {
+  b->ArgName("mib");
+  for (std::int64_t mib = 64; mib <= std::int64_t{16} << 20; mib *= 4) b->Arg(mib);
+}
+void Up32(benchmark::internal::Benchmark* b) {
+  b->ArgName("mib");
+  for (const std::int64_t mib : {64, 256, 1024}) b->Arg(mib);
+}
+
+BENCHMARK(RandomPlace<LinuxAmd64>)->Apply(HeapSizes);
+BENCHMARK(RandomPlace<LinuxAmd64La57>)->Apply(HeapSizes);
+BENCHMARK(RandomPlace<Linux386>)->Apply(Up32);
+BENCHMARK(RandomLines)->Apply(HeapSizes);
+BENCHMARK(FindTwoAtEnd<LinuxAmd64>)->Apply(HeapSizes);
+BENCHMARK(FindTwoAtEnd<LinuxAmd64La57>)->Apply(HeapSizes);
+BENCHMARK(FindTwoAtEnd<Linux386>)->Apply(Up32);
+BENCHMARK(ChurnEverywhere<LinuxAmd64>)->Apply(HeapSizes);
+BENCHMARK(ChurnEverywhere<LinuxAmd64La57>)->Apply(HeapSizes);
+BENCHMARK(ChurnEverywhere<Linux386>)->Apply(Up32);
+BENCHMARK(DependentLoad)
+    ->ArgName("bytes")
+    ->Arg(16 << 10)
+    ->Arg(256 << 10)
+    ->Arg(8 << 20)
+    ->Arg(64 << 20)
+    ->Arg(1 << 30);
+
+}  // namespace
+}  // namespace pagealloc
