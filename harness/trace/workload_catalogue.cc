@@ -148,6 +148,10 @@ constexpr std::array kAdversaryParams{
               .full = "6,10",
               .sentence = "how often the size doubles before all is freed"}};
 
+constexpr std::array kNoRoomParams{
+    Occupancy("90", "50,90"),
+    PageSizes("pages", 4096, "64", "16,64,512", "pages of a request, all equally likely")};
+
 constexpr std::array<std::string_view, 2> kScavengeModes{"background", "forced"};
 
 constexpr std::array kScavengeParams{
@@ -256,6 +260,11 @@ constexpr std::array kEntries{
          .params = kAdversaryParams,
          .quick = false},
         MakeAdversary},
+    Entry{{.name = "no-room",
+           .sentence = "requests for more pages than any hole of a fragmented heap has",
+           .params = kNoRoomParams,
+           .quick = false},
+          MakeNoRoom},
 };
 
 constexpr std::string_view kHowToList = "see pagealloc-bench list workloads";

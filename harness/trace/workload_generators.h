@@ -52,6 +52,7 @@ std::optional<Problem> MakeHuge(WorkloadContext& context);
 std::optional<Problem> MakeGrow(WorkloadContext& context);
 std::optional<Problem> MakeCache(WorkloadContext& context);
 std::optional<Problem> MakeAdversary(WorkloadContext& context);
+std::optional<Problem> MakeNoRoom(WorkloadContext& context);
 std::optional<Problem> MakeScavenge(WorkloadContext& context);
 
 /// Says that a heap is too small for the parameters.

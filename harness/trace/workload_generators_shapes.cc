@@ -1,5 +1,5 @@
 // Workloads that are about a shape: the order of frees, growth, page caches, runs above a root
-// entry, a distribution that changes, and first fit's worst case.
+// entry, a distribution that changes, first fit's worst case, and requests that fail.
 #include <algorithm>
 #include <deque>
 #include <vector>
@@ -136,6 +136,20 @@ std::optional<Problem> MakeGrow(WorkloadContext& context) {
       objects.clear();
     }
   }
+  return std::nullopt;
+}
+
+std::optional<Problem> MakeNoRoom(WorkloadContext& context) {
+  WorkloadScript& script = context.script;
+  const Sizes sizes = context.SizesOf("pages");
+  for (const PageRange hole :
+       MakeFragmentedHeap(script, context.Number("occupancy"), context.random)) {
+    if (hole.size().raw >= sizes.low) script.AllocateRange(hole);
+  }
+  script.StartMeasuring();
+  script.program().kind_block = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(script.measured_ops(), std::uint64_t{1} << 31));
+  while (!script.done()) script.Allocate(sizes.Draw(context.random));
   return std::nullopt;
 }
 

@@ -161,5 +161,18 @@ TEST(Adversary, SpreadsWhatLivesOverMuchMoreThanItNeeds) {
             1.5);
 }
 
+TEST(NoRoom, EveryRequestFailsThoughPagesAreFree) {
+  const Played played =
+      Play({.name = "no-room", .params = {{"pages", "16-64"}}, .heap = MiB(64), .ops = 1000});
+  for (std::size_t i = played.program.measured_from; i < played.program.ops.size(); ++i) {
+    ASSERT_EQ(played.program.ops[i].kind, OpKind::kAllocate);
+    ASSERT_GE(played.program.ops[i].count, PageCount{16});
+    ASSERT_LE(played.program.ops[i].count, PageCount{64});
+    ASSERT_EQ(played.judgement.outcomes[i].first, Outcome::kNone);
+  }
+  EXPECT_LT(played.highest_percent, 99.0);
+  EXPECT_GT(played.lowest_percent, 90.0);
+}
+
 }  // namespace
 }  // namespace pagealloc::bench

@@ -112,6 +112,7 @@ TEST(MakeWorkload, GivesTheSameOperationsOnEveryMachine) {
       {"cache", 9852410158690749649U},
       {"scavenge", 14746704439635694952U},
       {"adversary", 3197334150875072156U},
+      {"no-room", 8540242037903243836U},
       {"churn of ranges", 15197375878910627643U},
   };
   EXPECT_EQ(hashes, expected);
@@ -174,7 +175,7 @@ TEST(MakeWorkload, BlocksAreOfOneKindWhereItSaysSo) {
       ASSERT_EQ(program.ops[i].kind, program.ops[block_begin].kind) << workload.name << " " << i;
     }
   }
-  EXPECT_EQ(with_blocks, 4) << "sequential, swiss-cheese, find-only, alloc-range-only";
+  EXPECT_EQ(with_blocks, 5) << "sequential, swiss-cheese, find-only, alloc-range-only, no-room";
 }
 
 TEST(MakeWorkload, RefusesWhatItCannotMakeAndSaysWhatItCan) {
