@@ -59,7 +59,7 @@ enum class FuzzOpKind : std::uint8_t {
   kFlushCache,     ///< index: which cache
   kFind,           ///< size
   kAllocateMany,   ///< size; index: how often
-  kFreeMany,       ///< index: every how many-th live run
+  kFreeMany,       ///< index: every how many-th live run; every third index: as a batch
   kReturnBlock,    ///< place; index, size: patterns of the pages and of the scavenged ones
 };
 inline constexpr unsigned kFuzzOpKinds = 13;

@@ -91,11 +91,11 @@ class SearchRules {
                   {lowest_allowed.raw, highest_allowed.raw});
   }
 
-  /// @param changed  the pages that became free or allocated; of a cache the whole block
+  /// @param changed  how many runs became free or allocated, or blocks of a page cache changed
   [[nodiscard]] std::string CheckWork(const Allocator& allocator, SearchRule rule,
-                                      std::optional<PageRange> changed) const {
+                                      std::size_t changed) const {
     const bool searched = rule != SearchRule::kLeft && rule != SearchRule::kFreed;
-    const std::uint64_t changes = (changed ? 6U : 0U) + (changed || searched ? 1U : 0U);
+    const std::uint64_t changes = 6 * changed + (changed > 0 || searched ? 1 : 0);
     const std::uint64_t looks =
         searched ? 1 + (heap_.end.raw - heap_.begin.raw) / MaxLanes<1>::kMost : 0;
     const WorkCounters& now = allocator.counters();
