@@ -84,6 +84,12 @@ TEST_F(CliThreads, ThreadsShareAHeapAndAreTimedTogether) {
   }
 }
 
+TEST_F(CliThreads, AHeapWithoutCachesRunsBesideOneWithThem) {
+  const Rows rows = RowsOfRun({"run", "-w", "churn", "--smoke", "-a", "heap,heap-locked",
+                               "--threads", "2", "-l", "linux-amd64"});
+  EXPECT_THAT(Values(rows, "allocator"), ElementsAre("heap", "heap-locked"));
+}
+
 TEST_F(CliThreads, EveryThreadRunsTheWholeTrace) {
   WriteFile("mixed.pagetrace", kMixed);
   for (const char* isolation : {"process", "none"}) {

@@ -245,7 +245,7 @@ absl::Status Measurement::CheckCell(Cell& cell) {
       "Replay with -a reference to see whether the trace or the allocator is wrong.";
   if (cell.options.caches > 0) {
     advice = "Replay without --cache to see whether the caches or the allocator are wrong.";
-  } else if (cell.options.allocator == "heap") {
+  } else if (IsHeap(cell.options.allocator)) {
     advice = "Replay with -a radix, and without --threads, to see what is wrong.";
   } else if (AllocatorNamed(cell.options.allocator).places != Places::kModel) {
     advice = "Replay with -a radix to see whether the program or this allocator is wrong.";

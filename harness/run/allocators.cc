@@ -32,7 +32,7 @@ std::optional<std::string> MisfitForOwnPlaces(const AllocatorInfo& allocator,
     const bool grows = kind == OpKind::kGrow && allocator.places == Places::kSystem &&
                        !(source.workload && i < program.measured_from);
     const bool scavenges = kind == OpKind::kScavenge || kind == OpKind::kNextGeneration;
-    const bool can_scavenge = allocator.name == "heap";
+    const bool can_scavenge = IsHeap(allocator.name);
     if (!grows && kind != OpKind::kFind && !NamesPages(kind) && (!scavenges || can_scavenge)) {
       continue;
     }
@@ -49,8 +49,12 @@ std::optional<std::string> MisfitForOwnPlaces(const AllocatorInfo& allocator,
 const std::vector<AllocatorInfo>& AllAllocators() {
   static const std::vector<AllocatorInfo> kAllocators{
       {.name = "radix", .sentence = "the library: bitmaps under an index of free runs"},
-      {.name = "heap",
+      {.name = kHeap,
        .sentence = "the library's front end: threads, page caches, growth, real memory",
+       .places = Places::kSystem,
+       .thread_safe = true},
+      {.name = kHeapLocked,
+       .sentence = "the same without page caches: every request takes the heap's lock",
        .places = Places::kSystem,
        .thread_safe = true},
       {.name = "reference",

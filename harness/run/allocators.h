@@ -25,6 +25,14 @@ enum class Layouts : std::uint8_t {
   kNone,  ///< it has none: kNoLayout
 };
 
+/// The library's front end with a page cache a processor, and without any: every request takes the
+/// heap's lock.
+inline constexpr std::string_view kHeap = "heap";
+inline constexpr std::string_view kHeapLocked = "heap-locked";
+constexpr bool IsHeap(std::string_view allocator) {
+  return allocator == kHeap || allocator == kHeapLocked;
+}
+
 struct AllocatorInfo {
   std::string_view name;
   std::string_view sentence;  ///< for `list allocators`

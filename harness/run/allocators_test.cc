@@ -47,7 +47,7 @@ TEST(MisfitForAllocator, EverybodyAllocatesAndFrees) {
 
 TEST(MisfitForAllocator, WhoChoosesPlacesCannotRunRecordsThatNamePages) {
   for (const std::string record : {"r 5 1", "u 0 1", "c", "k 0 0x1"}) {
-    EXPECT_EQ(Unable("a 1 3\n" + record + "\n"), With({"heap"}, kPeers)) << record;
+    EXPECT_EQ(Unable("a 1 3\n" + record + "\n"), With({"heap", "heap-locked"}, kPeers)) << record;
   }
 }
 
@@ -58,7 +58,7 @@ TEST(MisfitForAllocator, OnlyOursScavenge) {
 
 TEST(MisfitForAllocator, WhoMapsMemoryGrowsByItself) {
   EXPECT_EQ(Unable("g 0 512\na 1 3\n"),
-            (Names{"heap", "jemalloc", "mimalloc", "tcmalloc", "mmap"}));
+            (Names{"heap", "heap-locked", "jemalloc", "mimalloc", "tcmalloc", "mmap"}));
   const auto why = MisfitForAllocator(AllocatorNamed("mmap"), Trace("a 1 3\ng 512 512\n"));
   ASSERT_TRUE(why.has_value());
   EXPECT_EQ(why->find("test:3: g 512 512: -a mmap grows by itself"), 0U) << *why;
@@ -83,7 +83,8 @@ TEST(WrongLayout, GoHasTwo) {
 }
 
 TEST(WhyUnavailable, OursAreAlwaysThere) {
-  for (const char* name : {"radix", "heap", "reference", "mmap", "buddy", "best-fit-map"}) {
+  for (const char* name :
+       {"radix", "heap", "heap-locked", "reference", "mmap", "buddy", "best-fit-map"}) {
     EXPECT_EQ(WhyUnavailable(AllocatorNamed(name), ""), std::nullopt);
     EXPECT_EQ(AllocatorNamed(name).package, "");
   }

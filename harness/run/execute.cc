@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "harness/base/parse_units.h"
+#include "harness/run/allocators.h"
 #include "harness/run/execute_on.h"
 #include "harness/run/execute_with.h"
 #include "harness/run/go_program.h"
@@ -76,7 +77,7 @@ absl::StatusOr<CheckedResult> ExecuteChecked(const CellOptions& options, const P
   PA_EXPECT(judgement.outcomes.size() == program.ops.size());
   if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
   absl::StatusOr<CheckedResult> result = UnknownAllocator(options);
-  if (options.allocator == "heap") {
+  if (IsHeap(options.allocator)) {
     CheckHeap(options, ProgramsOf(options, program, others), result);
   } else if (options.caches > 0) {
     if (options.allocator == "radix") CheckCaches(options, program, judgement, verify, result);
@@ -97,7 +98,7 @@ absl::StatusOr<TimedResult> ExecuteTimed(const CellOptions& options, const Progr
                                          std::span<const Program> others) {
   if (absl::Status status = PrepareProcess(options); !status.ok()) return status;
   absl::StatusOr<TimedResult> result = UnknownAllocator(options);
-  if (options.allocator == "heap") {
+  if (IsHeap(options.allocator)) {
     TimeHeap(options, ProgramsOf(options, program, others), result);
   } else if (options.caches > 0) {
     if (options.allocator == "radix") TimeCaches(options, program, result);

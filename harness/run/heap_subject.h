@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
+#include "harness/run/allocators.h"
 #include "harness/run/only_allocates.h"
 #include "harness/run/subject.h"
 #include "pagealloc/heap.h"
@@ -28,11 +30,14 @@ class HeapSubject : public OnlyAllocates {
 
   /// The heap does not grow beyond; 0: as far as the layout goes. Before Init().
   void set_limit(PageCount pages) { limit_ = pages; }
+  /// Which of the two it is. Before Init().
+  void set_allocator(std::string_view name) { locked_ = name == kHeapLocked; }
   /// Makes a heap of its own.
   OsStatus Init(OsMemory& os) {
     owned_ = std::make_unique<Heap<L>>();
     heap_ = owned_.get();
     HeapOptions options;
+    if (locked_) options.caches = 0;
     if (limit_ > PageCount{0}) options.max_bytes = BytesOf(limit_);
     return heap_->Init(os, options);
   }
@@ -69,6 +74,7 @@ class HeapSubject : public OnlyAllocates {
   std::unique_ptr<Heap<L>> owned_;
   Heap<L>* heap_ = nullptr;
   PageCount limit_;
+  bool locked_ = false;
   OsStatus refusal_;
 };
 
