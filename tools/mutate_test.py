@@ -218,6 +218,15 @@ int main(int count, char**) {  // what only depends on it is not computed by the
 
 
 class SmallProject(unittest.TestCase):
+    def test_a_source_belongs_to_the_program_that_its_object_is_for(self):
+        with tempfile.TemporaryDirectory() as folder:
+            repo = pathlib.Path(folder).resolve()
+            command = (f"clang++ -include-pch {repo}/CMakeFiles/headers.dir/all.pch -o CMakeFiles/half_test.dir/half_test.cc.o "
+                       f"-c {repo}/half_test.cc")
+            (repo / "compile_commands.json").write_text(json.dumps(
+                [{"directory": str(repo), "command": command, "file": f"{repo}/half_test.cc"}]), encoding="utf-8")
+            self.assertEqual(runner.Tree(repo, repo).Programs("_test"), ["half_test"])
+
     def test_each_outcome(self):
         with tempfile.TemporaryDirectory() as folder:
             repo = pathlib.Path(folder).resolve()

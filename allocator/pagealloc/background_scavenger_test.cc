@@ -252,8 +252,11 @@ TEST(BackgroundScavenger, CachesAreFlushedOnceAGeneration) {
       subject, {.keep_percent = 100, .idle_ns = kMs, .generation_ns = 0});
   ASSERT_TRUE(background.Start().ok());
   EXPECT_TRUE(Eventually([&] { return background.observe().quanta >= 1; }));
+  EXPECT_EQ(subject.flushes.load(), 0u) << "no generation has ended";
   background.NextGeneration();
   EXPECT_TRUE(Eventually([&] { return subject.flushes.load() >= 1; }));
+  const std::uint64_t quanta = background.observe().quanta;
+  EXPECT_TRUE(Eventually([&] { return background.observe().quanta >= quanta + 2; }));
   background.Stop();
   EXPECT_EQ(subject.flushes.load(), 1u);
 }
@@ -284,6 +287,25 @@ TEST_F(RealHeap, HighUseIsKeptForTwoGenerations) {
   EXPECT_EQ(background.observe().quanta, 0u) << "in the generation after the high use";
   background.NextGeneration();
   EXPECT_TRUE(Eventually([&] { return Stats().scavenged == kPages; }));
+}
+
+// Its stack would be larger than what addresses can say.
+TEST_F(RealHeap, ThreadThatCannotBeMadeIsAStatus) {
+  pthread_attr_t usual;
+  pthread_attr_t larger;
+  ASSERT_EQ(::pthread_getattr_default_np(&usual), 0);
+  ASSERT_EQ(::pthread_attr_init(&larger), 0);
+  ASSERT_EQ(::pthread_attr_setstacksize(&larger, SIZE_MAX / 8 * 7), 0);
+  ASSERT_EQ(::pthread_setattr_default_np(&larger), 0);
+  Background background(scavenger_);
+  const OsStatus status = background.Start();
+  EXPECT_EQ(::pthread_setattr_default_np(&usual), 0);
+  EXPECT_EQ(status.call, OsCall::kThread);
+  EXPECT_EQ(status.error_number, EAGAIN);
+  background.Stop();  // nothing to stop
+  EXPECT_TRUE(background.Start().ok()) << "it may be tried again";
+  ::pthread_attr_destroy(&larger);
+  ::pthread_attr_destroy(&usual);
 }
 
 /// The signals that this thread blocks, as bits.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -184,6 +185,29 @@ TEST(ForkSafety, ForkWaitsForAReleaseThatIsUnderWay) {
   EXPECT_TRUE(TellingMutex::yielded.exchange(true));
   forked = true;
   releasing.join();
+}
+
+/// Writes down what it is asked for.
+class Witness final : public ForkParticipant {
+ public:
+  Witness() { EXPECT_TRUE(JoinForks().ok()); }
+  ~Witness() override { LeaveForks(); }
+  [[nodiscard]] const std::string& seen() const { return seen_; }
+
+ private:
+  void LockForFork() override { seen_ += "lock"; }
+  void UnlockAfterFork() override { seen_ += ", unlock"; }
+  void UnlockInChild() override { seen_ += ", unlock in the child"; }
+
+  std::string seen_;
+};
+
+TEST(ForkSafety, ParentAndChildUnlockEachInItsOwnWay) {
+  const Witness witness;
+  EXPECT_EQ(
+      StatusOfChild([&witness] { return witness.seen() == "lock, unlock in the child" ? 0 : 1; }),
+      0);
+  EXPECT_EQ(witness.seen(), "lock, unlock");
 }
 
 // A child may make, and end, heaps of its own and the parent's.

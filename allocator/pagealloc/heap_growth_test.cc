@@ -76,6 +76,15 @@ TEST(HeapGrowth, On32BitsALargeFirstReservationIsUsedChunkByChunk) {
   EXPECT_EQ(heap.growth.origin(), HostAddress{std::uint64_t{1} << 40});
 }
 
+TEST(HeapGrowth, On32BitsASmallerFirstReservationWillDo) {
+  for (const std::uint64_t size : {512u << 20, 256u << 20, 128u << 20}) {
+    Growing<Linux386> heap;
+    heap.space.LimitReserved(size + (100u << 20));
+    heap.ExpectJoins(1, 0, 1);
+    EXPECT_EQ(heap.growth.reserved(), ByteCount{size});
+  }
+}
+
 TEST(HeapGrowth, On32BitsTheHeapGrowsDownwardsWhenItCannotGrowUpwards) {
   Growing<Linux386> heap;
   heap.space.LimitReserved(100u << 20);  // no large first reservation

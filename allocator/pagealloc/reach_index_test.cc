@@ -41,12 +41,15 @@ class Indexed {
   void Grow(std::uint64_t chunk, std::uint64_t count) {
     const PageRange pages = Range(chunk * kPages, count * kPages);
     ASSERT_TRUE(chunks_.MakeBlocks(G::ChunkOf(pages.begin), G::ChunkOf(pages.end)).ok());
+    for (ChunkIndex at = G::ChunkOf(pages.begin); at < G::ChunkOf(pages.end); ++at) {
+      chunks_[at].scavenged.SetAll();  // it says nothing to the index
+    }
     index_.Grown(chunks_, pages, counters_);
     Model(chunk * kPages, count * kPages, true);
     std::fill_n(grown_.begin() + static_cast<std::ptrdiff_t>(chunk), count, true);
   }
   void Take(std::uint64_t first, std::uint64_t count, bool from_start) {
-    Bits(first, count, [](auto& bits, unsigned at, unsigned n) { bits.SetRange(at, n); });
+    Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Allocate(at, n); });
     Model(first, count, false);
     if (from_start) {
       index_.TakenFromStart(chunks_, Range(first, count), counters_);
@@ -55,17 +58,18 @@ class Indexed {
     }
   }
   void Free(std::uint64_t first, std::uint64_t count) {
-    Bits(first, count, [](auto& bits, unsigned at, unsigned n) { bits.ClearRange(at, n); });
+    Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Free(at, n); });
     Model(first, count, true);
     index_.Freed(chunks_, Range(first, count), counters_);
   }
   /// All free pages of a 64-page block; those that were.
   std::uint64_t TakeWord(std::uint64_t first) {
     const PageOffset base = Range(first, 1).begin;
-    auto& bits = chunks_[G::ChunkOf(base)].allocated;
-    const std::uint64_t taken = ~bits.WordOf(G::PageInChunk(base));
+    auto& chunk = chunks_[G::ChunkOf(base)];
+    const std::uint64_t taken = ~chunk.allocated.WordOf(G::PageInChunk(base));
     if (taken == 0) return 0;
-    bits.SetInWord(G::PageInChunk(base), taken);
+    chunk.allocated.SetInWord(G::PageInChunk(base), taken);
+    chunk.scavenged.ClearInWord(G::PageInChunk(base), taken);
     Model(first, 64, false);
     index_.TakenInWord(chunks_, base, taken, counters_);
     return taken;
@@ -82,7 +86,7 @@ class Indexed {
   /// Runs as (first, count).
   void FreeBatch(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& runs) {
     for (const auto& [first, count] : runs) {
-      Bits(first, count, [](auto& bits, unsigned at, unsigned n) { bits.ClearRange(at, n); });
+      Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Free(at, n); });
       Model(first, count, true);
       index_.NoteInBatch(chunks_, Range(first, count));
     }
@@ -175,7 +179,7 @@ class Indexed {
     while (count > 0) {
       const PageOffset at = Range(first, 1).begin;
       const auto n = std::min(count, kPages - G::PageInChunk(at));
-      change(chunks_[G::ChunkOf(at)].allocated, G::PageInChunk(at), static_cast<unsigned>(n));
+      change(chunks_[G::ChunkOf(at)], G::PageInChunk(at), static_cast<unsigned>(n));
       first += n;
       count -= n;
     }
@@ -321,18 +325,33 @@ TYPED_TEST(ReachIndexOf, RunsLongerThanTheLargestNumber) {
   }
 }
 
+// Of the longest runs that numbers can say, none of which is long enough, the last one of a block
+// is not the last one of the heap.
+TEST(ReachIndex, SearchForMoreThanTheLargestNumberGoesOnInTheNextBlock) {
+  using Heap = Indexed<LinuxAmd64>;
+  constexpr std::uint64_t kMany = ReachIndex<LinuxAmd64, WorkCounters>::kMost / Heap::kPages + 1;
+  constexpr std::uint64_t kNextBlock = ChunkMap<LinuxAmd64>::kBlockChunks;
+  Heap heap(kNextBlock + kMany + 1);
+  heap.Grow(0, kMany);
+  heap.Grow(kNextBlock, kMany + 1);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(kMany * Heap::kPages));
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(kMany * Heap::kPages + 1));
+}
+
 // Pages that come back around a run of the chunk, and join it to one that began further down.
 TYPED_TEST(ReachIndexOf, RunBetweenFreedPagesOfABlockGoesToTheChunkBelow) {
   using Heap = Indexed<TypeParam>;
-  Heap heap(2);
-  heap.Grow(0, 2);
-  heap.Take(0, heap.pages(), true);
-  heap.Free(Heap::kPages - 5, 5);
-  heap.FreeWord(Heap::kPages, 0xe0);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  heap.FreeWord(Heap::kPages, 0xff1f);
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(21));
+  for (const std::uint64_t between : {0xe0u, 0x20u}) {
+    Heap heap(2);
+    heap.Grow(0, 2);
+    heap.Take(0, heap.pages(), true);
+    heap.Free(Heap::kPages - 5, 5);
+    heap.FreeWord(Heap::kPages, between);
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+    heap.FreeWord(Heap::kPages, 0xffff & ~between);
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+    ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(21));
+  }
 }
 
 // What is left of a run is not the longest if another one goes on behind the chunk.

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "testing/fake_memory.h"
+#include "testing/gtest/child_process.h"
 #include "testing/sbrk_invariants.h"
 
 namespace pagealloc {
@@ -161,6 +164,40 @@ TEST_F(SbrkMemoryTest, ThreadsTakeAndReturnDisjointBlocks) {
   EXPECT_EQ(memory_->allocator().bloc(), memory_->allocator().first()) << "all joined the tail";
   testing::SbrkChecker checker;
   EXPECT_EQ(checker.Check(memory_->allocator(), {}), "");
+}
+
+/// Sends a thread to the memory while all locks are held for a fork.
+class Intruder final : public ForkParticipant {
+ public:
+  Intruder() { EXPECT_TRUE(JoinForks().ok()); }  // before the memory: its locks are taken later
+  ~Intruder() override { LeaveForks(); }
+
+  const SbrkMemory* memory = nullptr;
+  std::atomic<bool> came_in = false;
+  bool came_in_before_the_fork = false;
+  std::thread thread;
+
+ private:
+  void LockForFork() override {
+    thread = std::thread([this] {
+      EXPECT_EQ(memory->stats().live, kOne);
+      came_in = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // would be enough
+    came_in_before_the_fork = came_in;
+  }
+  void UnlockAfterFork() override {}
+};
+
+TEST_F(SbrkMemoryTest, NobodyComesInDuringAFork) {
+  memory_.reset();
+  Intruder intruder;
+  intruder.memory = &memory_.emplace(source_);
+  ReserveOrDie(kOne);
+  EXPECT_EQ(testing::StatusOfChild([this] { return memory_->stats().live == kOne ? 0 : 1; }), 0);
+  EXPECT_FALSE(intruder.came_in_before_the_fork);
+  intruder.thread.join();
+  EXPECT_TRUE(intruder.came_in);
 }
 
 }  // namespace

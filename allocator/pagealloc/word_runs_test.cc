@@ -133,6 +133,36 @@ TEST(CutRun, LongRunAtTheEndOfTheWordIsNotForgotten) {
   }
 }
 
+// Nor those in front of it and behind it.
+TEST(CutRun, RunsOnBothSidesOfAShortOneAreNotForgotten) {
+  for (const unsigned word : {2u, 7u}) {
+    const unsigned next = 64 * (word + 1);
+    for (unsigned begin = 64 * word; begin < next; ++begin) {
+      for (const unsigned length : {1u, 2u, 3u, 5u, 8u, 13u, 21u, 34u, 55u, 63u}) {
+        const unsigned end = begin + length;
+        if (end >= 512) continue;
+        PageBits<512> free;
+        free.SetAll();
+        free.ClearRange(64 * word, next - 64 * word);
+        free.ClearRange(begin, length);
+        free.Set(end);
+        if (begin > 64 * word) free.Set(begin - 1);
+        for (unsigned limit = begin + 1; limit <= end; ++limit) {
+          PageBits<512> bits = free;
+          WordRuns runs;
+          for (unsigned w = 0; w < 8; ++w) runs.Set(w, LongestBeginning(bits, w));
+          bits.SetRange(begin, limit - begin);
+          CutRun(runs, bits, begin, limit, end);
+          for (const unsigned w : {word, limit / 64}) {
+            ASSERT_EQ(runs.Get(w), LongestBeginning(bits, w))
+                << "word " << w << ", [" << begin << ", " << end << ") from " << limit;
+          }
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(WordRunsOf, LongestAndLowestRunsThatBeginInEachWord) {
   constexpr unsigned kPages = TypeParam::kPages;
   std::mt19937_64 random(3);

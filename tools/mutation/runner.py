@@ -68,7 +68,8 @@ class Tree:
         self.sources = {}   # (program or library, source) -> command
         for entry in entries:
             source = pathlib.Path(entry["directory"], entry["file"]).resolve()
-            owner = re.search(r"CMakeFiles/([^/]+)\.dir/", entry.get("output", entry["command"]))
+            output = entry.get("output") or shlex.split(entry["command"].partition(" -o ")[2])[0]
+            owner = re.search(r"CMakeFiles/([^/]+)\.dir/", output)
             if owner and source.is_relative_to(repo):
                 self.sources[owner[1], str(source.relative_to(repo))] = entry["command"]
 
