@@ -17,7 +17,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kCompletionPurpose =
     "Prints a script that completes commands, flags and names in a shell.\n"
     "\n"
     "Examples:\n"
@@ -221,7 +221,7 @@ std::string FishScript(const std::vector<CommandWords>& commands) {
 class CompletionCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("completion", kPurpose);
+    CLI::App* app = parent.add_subcommand("completion", kCompletionPurpose);
     app->add_option("SHELL", shell_, "bash, zsh or fish")->required();
     return app;
   }

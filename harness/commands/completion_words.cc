@@ -39,7 +39,7 @@ std::vector<std::string> AllocatorNames() {
 
 std::vector<std::string> Texts(const auto& views) { return {views.begin(), views.end()}; }
 
-std::vector<std::string> MetricNames() {
+std::vector<std::string> GateWords() {
   std::vector<std::string> names{"exact", "none"};
   for (const MetricInfo& metric : AllMetrics()) {
     if (metric.better != "info") names.emplace_back(metric.name);
@@ -80,7 +80,7 @@ Value WordsFor(std::string_view flag, std::string_view command) {
     return {ValueKind::kWord, of_rows ? NamesOf(kFormat) : NamesOf(kTableOrJson)};
   }
   if (flag == "by") return {ValueKind::kWord, Texts(SplitColumns())};
-  if (flag == "gate") return {ValueKind::kList, MetricNames()};
+  if (flag == "gate") return {ValueKind::kList, GateWords()};
   if (flag == "fail-on") return {ValueKind::kList, VerdictNames()};
   if (flag == "from") return {ValueKind::kWord, {"auto", "csv", "pagetrace"}};
   if (flag == "cpu") return {ValueKind::kWord, {"auto", "none"}};

@@ -16,7 +16,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kCountPurpose =
     "Counts instructions per operation under valgrind: the same number on every run.\n"
     "\n"
     "Examples:\n"
@@ -37,7 +37,7 @@ class CountCommand final : public CliCommand {
   }
 
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("count", kPurpose);
+    CLI::App* app = parent.add_subcommand("count", kCountPurpose);
     AddMeasureFlags(*app, "count", flags_);
     // What is about time, or several times, means nothing here.
     for (const char* name :

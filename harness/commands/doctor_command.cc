@@ -23,7 +23,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kDoctorPurpose =
     "Says what is wrong with this machine for measuring, and what to do about it.\n"
     "\n"
     "Examples:\n"
@@ -106,7 +106,7 @@ absl::Status Doctor(const DoctorOptions& options) {
 class DoctorCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("doctor", kPurpose);
+    CLI::App* app = parent.add_subcommand("doctor", kDoctorPurpose);
     AddTableOrJson(*app, format_);
     app->add_option("--cpu", cpu_, "watch this CPU: a number, auto (as run takes it) or none")
         ->type_name("N")

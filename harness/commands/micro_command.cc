@@ -19,7 +19,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kMicroPurpose =
     "Times the library's parts: bitmap scan, summary, merge, update, find, caches.\n"
     "\n"
     "Examples:\n"
@@ -28,12 +28,12 @@ constexpr const char* kPurpose =
     "  pagealloc-bench micro --filter 'Churn.*Linux386' --reps 20 --min-time 50ms\n"
     "  pagealloc-bench micro --filter BitmapScan --format markdown -q\n";
 
-constexpr std::uint64_t kMostRepetitions = 100'000;
+constexpr std::uint64_t kMostMicroRepetitions = 100'000;
 
 class MicroCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("micro", kPurpose);
+    CLI::App* app = parent.add_subcommand("micro", kMicroPurpose);
     const auto text = [app](const char* names, std::string& value, const char* help,
                             const char* group, const char* form) {
       app->add_option(names, value, help)->group(group)->type_name(form)->capture_default_str();
@@ -64,7 +64,7 @@ class MicroCommand final : public CliCommand {
                                                              {"plain", ProgressMode::kPlain}}};
     if (absl::Status status = RefuseEmptyWords(app); !status.ok()) return status;
     Resolver resolver;
-    resolver.Number("--reps", reps_, 1, options_.reps, kMostRepetitions);
+    resolver.Number("--reps", reps_, 1, options_.reps, kMostMicroRepetitions);
     const OrProblem<std::chrono::nanoseconds> time = ParseDuration(min_time_);
     if (!time.ok()) {
       resolver.Refuse("--min-time", time.error().sentence);

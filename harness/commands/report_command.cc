@@ -19,7 +19,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kReportPurpose =
     "Makes one page of HTML of results files: verdict, figures and numbers, without scripts or "
     "network.\n"
     "\n"
@@ -79,7 +79,7 @@ absl::Status Report(const ReportOptions& options) {
 class ReportCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("report", kPurpose);
+    CLI::App* app = parent.add_subcommand("report", kReportPurpose);
     app->add_option("RESULTS", options_.files,
                     "results files, .csv or .csv.zst; others are compared with the first")
         ->required();

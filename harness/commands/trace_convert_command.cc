@@ -19,7 +19,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kConvertPurpose =
     "Turns a trace into CSV, and CSV into a trace; nothing is lost in either direction.\n"
     "\n"
     "Examples:\n"
@@ -52,7 +52,7 @@ absl::Status Convert(const std::string& path, bool from_csv, const OutputFlags& 
 class TraceConvertCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("convert", kPurpose);
+    CLI::App* app = parent.add_subcommand("convert", kConvertPurpose);
     app->add_option("FILE", file_, "a pagetrace or CSV file, plain or .zst; - is standard input")
         ->required();
     app->add_option("--from", from_, "what FILE holds: pagetrace, csv or auto, by its name")

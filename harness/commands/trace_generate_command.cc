@@ -17,7 +17,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kGeneratePurpose =
     "Writes what a workload does as a trace.\n"
     "\n"
     "Examples:\n"
@@ -41,7 +41,7 @@ class TraceGenerateCommand final : public CliCommand {
   TraceGenerateCommand() { flags_.workloads.clear(); }
 
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("generate", kPurpose);
+    CLI::App* app = parent.add_subcommand("generate", kGeneratePurpose);
     app->add_option("WORKLOAD", flags_.workloads, "its name; see pagealloc-bench list workloads")
         ->required()
         ->expected(1);

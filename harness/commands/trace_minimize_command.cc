@@ -33,7 +33,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kMinimizePurpose =
     "Cuts a failing trace down to the shortest one that still fails.\n"
     "\n"
     "Examples:\n"
@@ -181,7 +181,7 @@ absl::Status MinimizeTrace(const MinimizeOptions& options) {
 class TraceMinimizeCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("minimize", kPurpose);
+    CLI::App* app = parent.add_subcommand("minimize", kMinimizePurpose);
     app->add_option("TRACE", options_.trace, "a pagetrace file, plain or .zst; - is standard input")
         ->required();
     const auto text = [app](const char* names, std::string& value, const char* help,

@@ -34,7 +34,7 @@
 namespace pagealloc::bench {
 namespace {
 
-constexpr const char* kPurpose =
+constexpr const char* kRecordPurpose =
     "Runs a program and records its allocations of a page and more as a trace.\n"
     "\n"
     "Examples:\n"
@@ -213,7 +213,7 @@ absl::Status Record(const RecordOptions& options) {
 class TraceRecordCommand final : public CliCommand {
  public:
   CLI::App* Add(CLI::App& parent) override {
-    CLI::App* app = parent.add_subcommand("record", kPurpose);
+    CLI::App* app = parent.add_subcommand("record", kRecordPurpose);
     app->add_option("PROGRAM", words_, "after --: a program and its arguments");
     app->add_option("-o,--out", options_.output.out, "write the trace to this file")
         ->type_name("FILE")

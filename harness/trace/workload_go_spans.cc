@@ -48,12 +48,12 @@ constexpr std::array kHttpSizes{
     SizeShare{128, 268, 27},
 };
 
-struct Mix {
+struct SpanMix {
   std::string_view name;
   std::span<const SizeShare> sizes;
 };
-constexpr std::array kMixes{Mix{"tools", kToolSizes}, Mix{"all", kAllSizes},
-                            Mix{"http", kHttpSizes}};
+constexpr std::array kMixes{SpanMix{"tools", kToolSizes}, SpanMix{"all", kAllSizes},
+                            SpanMix{"http", kHttpSizes}};
 
 /// Quartiles of lifetimes, in span events from allocation to free.
 struct Lifetimes {
@@ -148,7 +148,7 @@ const auto& Named(const Table& table, std::string_view name) {
 }  // namespace
 
 std::optional<Problem> MakeGoSpans(WorkloadContext& context) {
-  const Mix& mix = Named(kMixes, context.Word("mix"));
+  const SpanMix& mix = Named(kMixes, context.Word("mix"));
   const Lifetimes& lifetimes = Named(kLifetimes, context.Word("lifetimes"));
   WorkloadScript& script = context.script;
   // A sweep's own frees take time, too: with rare, long sweeps all would live longer than drawn.

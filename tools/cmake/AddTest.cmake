@@ -52,6 +52,7 @@ function(pagealloc_add_test name)
     return()
   endif()
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} pagealloc_build_options GTest::gmock
                         GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})

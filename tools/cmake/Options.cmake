@@ -8,6 +8,7 @@ option(PAGEALLOC_FUZZ_COMPARISONS
        "Fuzz targets record the values they compare, which -use_value_profile=1 needs" OFF)
 option(PAGEALLOC_CHECKED "Check the library's own invariants (PA_ASSERT) in this build" OFF)
 option(PAGEALLOC_PCH "With clang, read GoogleTest's and heavy standard headers once for all tests" OFF)
+option(PAGEALLOC_JOINT "Compile several sources of the harness as one text" OFF)
 set(PAGEALLOC_QUICK_FLAGS "" CACHE STRING
     "Flags, after the build type's, for what takes longer to compile than to run")
 set(PAGEALLOC_GTEST_SOURCE "" CACHE PATH "Build GoogleTest from this folder instead of finding it")
