@@ -5,8 +5,10 @@
 # for seconds, so that it is optimised under sanitizers, too.
 #
 # Labels that tools/test knows: "full" (only with --full), "optimised" (too long, or without meaning, under sanitizers),
-# "threads" (run under ThreadSanitizer), "corpus" (replay of corpora/: run in every preset), "heavy"
+# "sanitized" (the same optimised or not: run under sanitizers, elsewhere only with --full), "threads" (run under
+# ThreadSanitizer), "corpus" (replay of corpora/: the step fuzz does so, too), "heavy"
 # (takes a minute to compile, and says little about the host: not in the target m32_tests).
+# PAGEALLOC_TEST_LABELS: labels of all tests of a folder, but of those labelled "optimised".
 #
 # PAGEALLOC_GTEST_SOURCE: GoogleTest is built from there. Debian's library is for its own architecture.
 if(PAGEALLOC_TESTS AND PAGEALLOC_GTEST_SOURCE)
@@ -17,6 +19,7 @@ elseif(PAGEALLOC_TESTS)
 endif()
 add_custom_target(thread_tests COMMENT "Building the tests that have threads")
 add_custom_target(m32_tests COMMENT "Building the tests that are not labelled heavy")
+add_custom_target(optimised_tests COMMENT "Building the tests that are not labelled sanitized")
 add_custom_target(unoptimised_tests COMMENT "Building the tests that are not labelled optimised")
 
 # The headers that most of a test's compile time goes to, read once. Only clang gains by it (g++ 12 a
@@ -59,6 +62,9 @@ function(pagealloc_add_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
+  if(NOT "optimised" IN_LIST arg_LABELS)
+    list(APPEND arg_LABELS ${PAGEALLOC_TEST_LABELS})
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
     ENVIRONMENT "GTEST_BRIEF=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=${lsan_options}")
   if("threads" IN_LIST arg_LABELS)
@@ -69,6 +75,9 @@ function(pagealloc_add_test name)
   endif()
   if(NOT "optimised" IN_LIST arg_LABELS)
     add_dependencies(unoptimised_tests ${name})
+  endif()
+  if(NOT "sanitized" IN_LIST arg_LABELS)
+    add_dependencies(optimised_tests ${name})
   endif()
   if(NOT ((arg_BUSY AND PAGEALLOC_SANITIZE) OR "optimised" IN_LIST arg_LABELS))
     pagealloc_compile_quickly(${name})
