@@ -20,13 +20,10 @@ target_compile_options(pagealloc_build_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
   -Wold-style-cast -Wcast-align -Wunused -Woverloaded-virtual -Werror)
 
-# pagealloc_compile_quickly(TARGET [SANITIZED]): what is neither measured nor busy for seconds; with
-# SANITIZED, only under sanitizers, which make optimising dear.
+# pagealloc_compile_quickly(TARGET): what is neither measured nor busy for seconds.
 separate_arguments(PAGEALLOC_QUICK_FLAGS)
 function(pagealloc_compile_quickly target)
-  if(PAGEALLOC_SANITIZE OR NOT "SANITIZED" IN_LIST ARGN)
-    target_compile_options(${target} PRIVATE ${PAGEALLOC_QUICK_FLAGS})
-  endif()
+  target_compile_options(${target} PRIVATE ${PAGEALLOC_QUICK_FLAGS})
 endfunction()
 
 if(PROJECT_IS_TOP_LEVEL)
