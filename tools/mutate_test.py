@@ -152,6 +152,12 @@ class Report(unittest.TestCase):
             self.assertRaisesRegex(ValueError, "list:1: 'fill: x.h' is no field", justified.Read, path)
 
 
+class Compiler(unittest.TestCase):
+    def test_only_errors_with_a_place_are_about_the_mutant(self):
+        self.assertTrue(runner.ABOUT_THE_SOURCE.search("In file included\nallocator/x.h:7:2: error: no member"))
+        self.assertFalse(runner.ABOUT_THE_SOURCE.search("error: unable to rename temporary 'a.o.tmp': No such file"))
+
+
 class CommandLine(unittest.TestCase):
     def Mutate(self, *arguments):
         return subprocess.run([TOOLS / "mutate", *arguments], capture_output=True, text=True, check=False)

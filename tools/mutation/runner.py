@@ -41,6 +41,8 @@ PRECOMPILED = """#include <gmock/gmock.h>
 # A check of the sources themselves that refuses to compile is a test that fails.
 CHECKED_BY_COMPILER = re.compile(r"static_assert|static assertion|not a constant expression|"
                                  r"must be initialized by a constant expression")
+# Others say that the machine had no place for the output, or no memory, and nothing about the mutant.
+ABOUT_THE_SOURCE = re.compile(r"^\S+:\d+:\d+: (?:fatal )?error: ", re.MULTILINE)
 SLOW_SECONDS = 10  # a test that takes longer without optimisation is asked again, with some, after all others
 TRY_SECONDS = 4    # and has so long at first: most mutants are found soon
 HUNG_SECONDS = 10  # every thread sleeps, and no time is used
@@ -437,6 +439,8 @@ class Runner:
             error = self.Compile(part, overlay, mutant.file, output, optimise)
             compiled[part, optimise] = (output, True)
             if error:
+                if not ABOUT_THE_SOURCE.search(error):
+                    raise Broken(f"{part[1]} cannot be compiled now: {error}")
                 if CHECKED_BY_COMPILER.search(error):
                     return Outcome("killed", "compile", part[1], FirstError(error))
                 return Outcome("invalid", "compile", part[1], FirstError(error))
