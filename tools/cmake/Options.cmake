@@ -11,6 +11,7 @@ option(PAGEALLOC_PCH "With clang, read GoogleTest's and heavy standard headers o
 option(PAGEALLOC_JOINT "Compile several sources of the harness as one text" OFF)
 set(PAGEALLOC_QUICK_FLAGS "" CACHE STRING
     "Flags, after the build type's, for what takes longer to compile than to run")
+set(PAGEALLOC_TEST_FLAGS "" CACHE STRING "The same for tests that do not compute for seconds")
 set(PAGEALLOC_GTEST_SOURCE "" CACHE PATH "Build GoogleTest from this folder instead of finding it")
 set(PAGEALLOC_SANITIZE "" CACHE STRING "Sanitizers for the whole build, as -fsanitize= takes them")
 
@@ -22,6 +23,7 @@ target_compile_options(pagealloc_build_options INTERFACE
 
 # pagealloc_compile_quickly(TARGET): what is neither measured nor busy for seconds.
 separate_arguments(PAGEALLOC_QUICK_FLAGS)
+separate_arguments(PAGEALLOC_TEST_FLAGS)
 function(pagealloc_compile_quickly target)
   target_compile_options(${target} PRIVATE ${PAGEALLOC_QUICK_FLAGS})
 endfunction()
