@@ -17,9 +17,9 @@
 /// one bitmap; or, for a run longer than the index can tell, so much for each run that is as long
 /// as it can tell. A change writes at most a number and the maxima above it for the chunk in which
 /// a run began or begins now: two of them, and six when a page cache's block changes (the runs at
-/// its two ends, and the longest inside); and one more, of the lazy chunk, when it changes or a
-/// search looks. For each it may read a bitmap twice, and the bits of the whole chunks around it as
-/// far as the index can tell. All bounds are generous.
+/// its two ends, and the longest inside); of a batch so much for each run; and one more, of the
+/// lazy chunk, when it changes or a search looks. For each it may read a bitmap twice, and the bits
+/// of the whole chunks around it as far as the index can tell. All bounds are generous.
 #pragma once
 
 #include <algorithm>
