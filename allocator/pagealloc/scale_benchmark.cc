@@ -30,11 +30,14 @@ constexpr std::size_t kPlaces = std::size_t{1} << 20;  // enough that none comes
 /// Pages of a heap of so many MiB.
 PageCount PagesOf(std::int64_t mib) { return PageCount{static_cast<std::uint64_t>(mib) << 7}; }
 
-/// Random pages of the lower nine tenths.
+/// How many of a heap's pages are in use: the lower nine tenths.
+PageCount InUse(PageCount heap) { return PageCount{heap.raw / 10 * 9}; }
+
+/// Random pages in use.
 std::vector<std::uint64_t> Places(PageCount heap) {
   Random random;
   std::vector<std::uint64_t> places(kPlaces);
-  for (std::uint64_t& place : places) place = random.Below(heap.raw / 10 * 9);
+  for (std::uint64_t& place : places) place = random.Below(InUse(heap).raw);
   return places;
 }
 
@@ -42,8 +45,7 @@ std::vector<std::uint64_t> Places(PageCount heap) {
 template <class L>
 struct NineTenths : Heap<L> {
   explicit NineTenths(PageCount pages) : Heap<L>(pages) {
-    this->allocator->AllocateRange(
-        PageRange::Of(Geometry<L>::kHeapBasePage, PageCount{pages.raw / 10 * 9}));
+    this->allocator->AllocateRange(PageRange::Of(Geometry<L>::kHeapBasePage, InUse(pages)));
   }
 };
 
@@ -112,10 +114,11 @@ void ChurnEverywhere(benchmark::State& state) {
   const PageOffset base = Geometry<L>::kHeapBasePage;
   Random random;
   std::vector<PageRange> live;
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(kPlaces, pages.raw / 64); ++i) {
-    // One a word at most, so that the pieces are of runs that do not overlap.
-    const std::uint64_t words = pages.raw / 10 * 9 / 64;
-    const PageCount word{i * words / std::min<std::uint64_t>(kPlaces, pages.raw / 64) * 64};
+  // One a word at most, so that no two of them overlap.
+  const std::uint64_t words = InUse(pages).raw / 64;
+  const std::uint64_t places = std::min<std::uint64_t>(kPlaces, words);
+  for (std::uint64_t i = 0; i < places; ++i) {
+    const PageCount word{i * words / places * 64};
     live.push_back(PageRange::Of(base + word, PageCount{1 + random.Below(16)}));
   }
   std::vector<std::pair<std::uint32_t, std::uint32_t>> steps(kPlaces);
