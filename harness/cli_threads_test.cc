@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -88,6 +89,13 @@ TEST_F(CliThreads, AHeapWithoutCachesRunsBesideOneWithThem) {
   const Rows rows = RowsOfRun({"run", "-w", "churn", "--smoke", "-a", "heap,heap-locked",
                                "--threads", "2", "-l", "linux-amd64"});
   EXPECT_THAT(Values(rows, "allocator"), ElementsAre("heap", "heap-locked"));
+  std::map<std::string, double> metadata;
+  for (const auto& row : rows) {
+    if (row.at("metric") == "metadata_bytes") {
+      metadata[row.at("allocator")] = std::stod(row.at("value"));
+    }
+  }
+  EXPECT_LT(metadata.at("heap-locked"), metadata.at("heap")) << "it has no caches to keep";
 }
 
 TEST_F(CliThreads, EveryThreadRunsTheWholeTrace) {
