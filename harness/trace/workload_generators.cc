@@ -27,6 +27,12 @@ void WriteBlock(WorkloadContext& context, std::uint64_t count, Sizes sizes) {
 
 }  // namespace
 
+void MeasureOneKind(WorkloadScript& script) {
+  script.StartMeasuring();
+  script.program().kind_block = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(script.measured_ops(), std::uint64_t{1} << 31));
+}
+
 Problem TooSmall(std::string_view what, PageCount have, std::uint64_t need) {
   std::string sentence(what);
   sentence.append(" needs ").append(std::to_string(need)).append(" pages, and this heap has ");
@@ -150,9 +156,7 @@ std::optional<Problem> MakeFindOnly(WorkloadContext& context) {
   // The shape is the same for every size searched for, so that sizes can be compared.
   Random shape(SubSeed(context.seed, "find-only shape " + occupancy));
   MakeFragmentedHeap(script, context.Number("occupancy"), shape);
-  script.StartMeasuring();
-  script.program().kind_block = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(script.measured_ops(), std::uint64_t{1} << 31));
+  MeasureOneKind(script);
   while (!script.done()) script.Find(sizes.Draw(context.random));
   return std::nullopt;
 }

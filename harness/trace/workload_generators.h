@@ -55,6 +55,9 @@ std::optional<Problem> MakeAdversary(WorkloadContext& context);
 std::optional<Problem> MakeNoRoom(WorkloadContext& context);
 std::optional<Problem> MakeScavenge(WorkloadContext& context);
 
+/// All measured operations are of one kind.
+void MeasureOneKind(WorkloadScript& script);
+
 /// Says that a heap is too small for the parameters.
 Problem TooSmall(std::string_view what, PageCount have, std::uint64_t need);
 

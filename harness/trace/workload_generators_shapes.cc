@@ -146,9 +146,7 @@ std::optional<Problem> MakeNoRoom(WorkloadContext& context) {
        MakeFragmentedHeap(script, context.Number("occupancy"), context.random)) {
     if (hole.size().raw >= sizes.low) script.AllocateRange(hole);
   }
-  script.StartMeasuring();
-  script.program().kind_block = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(script.measured_ops(), std::uint64_t{1} << 31));
+  MeasureOneKind(script);
   while (!script.done()) script.Allocate(sizes.Draw(context.random));
   return std::nullopt;
 }
