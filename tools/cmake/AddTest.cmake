@@ -2,7 +2,7 @@
 #                    [HOST_BITS bits] [BUSY])
 # A GoogleTest program, one ctest entry for the whole program. Where addresses are narrower than
 # HOST_BITS it is not built, and ctest names it among the tests that did not run. BUSY: it computes
-# for seconds, so that it is optimised under sanitizers, too.
+# for seconds, so that it is optimised; others have PAGEALLOC_TEST_FLAGS.
 #
 # Labels that tools/test knows: "full" (only with --full), "optimised" (too long, or without meaning, under sanitizers),
 # "sanitized" (the same optimised or not: run under sanitizers, elsewhere only with --full), "threads" (run under
