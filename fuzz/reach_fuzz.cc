@@ -56,6 +56,14 @@ class LanesRun {
     std::uint64_t lines = 0;
     const std::uint64_t got = lanes_.FirstAtLeast(from, number, lines);
     run_.Expect("MaxLanes::FirstAtLeast", got, want, {kLanes, from, number});
+    if (from == 0 && number <= max_) {
+      std::size_t last = kLanes - 1;
+      while (model_[last] == 0) --last;
+      run_.Expect("MaxLanes::First", lanes_.First(number), want, {kLanes, number});
+      run_.Expect("MaxLanes::First, under one line",
+                  lanes_.First(number, MaxLanes<kLanes>::TopOf(want, last)), want,
+                  {kLanes, number, last});
+    }
     run_.Expect("MaxLanes::FirstAtLeast, lines at most", lines <= 2 * kShape.levels, 1,
                 {kLanes, from, number, lines});
   }

@@ -17,9 +17,9 @@
 /// one bitmap; or, for a run longer than the index can tell, so much for each run that is as long
 /// as it can tell. A change writes at most a number and the maxima above it for the chunk in which
 /// a run began or begins now: two of them, and six when a page cache's block changes (the runs at
-/// its two ends, and the longest inside); of a batch so much for each run; and one more, of the
-/// lazy chunk, when it changes or a search looks. For each it may read a bitmap twice, and the bits
-/// of the whole chunks around it as far as the index can tell. All bounds are generous.
+/// its two ends, and the longest inside); of a batch so much for each run; and as much as for a
+/// block for the one word that waits. For each it may read a bitmap twice, and the bits of the
+/// whole chunks around it as far as the index can tell. All bounds are generous.
 #pragma once
 
 #include <algorithm>
@@ -95,7 +95,7 @@ class SearchRules {
   [[nodiscard]] std::string CheckWork(const Allocator& allocator, SearchRule rule,
                                       std::size_t changed) const {
     const bool searched = rule != SearchRule::kLeft && rule != SearchRule::kFreed;
-    const std::uint64_t changes = 6 * changed + (changed > 0 || searched ? 1 : 0);
+    const std::uint64_t changes = 6 * changed + (changed > 0 || searched ? 6 : 0);
     const std::uint64_t looks =
         searched ? 1 + (heap_.end.raw - heap_.begin.raw) / MaxLanes<1>::kMost : 0;
     const WorkCounters& now = allocator.counters();

@@ -49,10 +49,14 @@ struct Chunk {
       allocated.SetInWord(first, mask);
       if (given_back == 0) return 0;
       scavenged.ClearInWord(first, mask);
-      return static_cast<unsigned>(std::popcount(given_back));
+      return Ones64(given_back);
+    }
+    if (count == kPages) {
+      allocated.SetAll();
+    } else {
+      allocated.SetRange(first, count);
     }
     const unsigned was_scavenged = scavenged.CountRange(first, count);
-    allocated.SetRange(first, count);
     if (was_scavenged != 0) scavenged.ClearRange(first, count);
     return was_scavenged;
   }
@@ -61,6 +65,8 @@ struct Chunk {
   PA_HOT constexpr void Free(unsigned first, unsigned count) {
     if (first % 64 + count <= 64) {
       allocated.ClearInWord(first, WordMask(first % 64, count));
+    } else if (count == kPages) {
+      allocated.ClearAll();
     } else {
       allocated.ClearRange(first, count);
     }

@@ -181,6 +181,20 @@ class ChunkMap {
     }
     return 0;
   }
+  /// The first block with a reach of at least `reach`; kBlocks if there is none. `lines_read` grows
+  /// by the lines of maxima visited.
+  [[nodiscard]] std::uint64_t FirstBlock(unsigned reach, std::uint64_t& lines_read) const {
+    std::uint64_t table = 0;
+    if constexpr (kTables > 1) {
+      if (reach > maxima_.max()) return kBlocks;
+      lines_read += maxima_.kShape.levels - 1;
+      table = maxima_.First(reach);
+    }
+    const MaxLanes<kTableBlocks>& reaches = TableOf(table * kTableBlocks)->reach;
+    if (reach > reaches.max()) return kBlocks;
+    lines_read += reaches.kShape.levels - 1;
+    return table * kTableBlocks + reaches.First(reach);
+  }
   /// The first block at or after `block` (a number up to kBlocks) with a reach of at least `reach`;
   /// kBlocks if there is none. `lines_read` grows by the lines of maxima visited.
   [[nodiscard]] std::uint64_t FirstBlockAtLeast(std::uint64_t block, unsigned reach,

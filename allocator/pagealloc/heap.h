@@ -346,7 +346,7 @@ class Heap final : private ForkParticipant {
   /// What growth grows: everything that joins is made known to the huge pages first.
   struct JoiningPages {
     Heap& heap;
-    [[nodiscard]] const HeapStats& stats() const { return heap.pages_.stats(); }
+    [[nodiscard]] HeapStats stats() const { return heap.pages_.stats(); }
     OsStatus Grow(PageRange pages) {
       const OsStatus status = heap.huge_.Grew(pages, heap.HostOf(pages.begin));
       return status.ok() ? heap.pages_.Grow(pages) : status;

@@ -128,7 +128,7 @@ class World {
     heap->FlushCaches();
     auto& pages = HeapAccess::pages(*heap);
     for (const std::uint64_t want : {std::uint64_t{2}, kChunk, 3 * kChunk}) {
-      static_cast<void>(pages.Find(PageCount{want}));  // puts the one lazy number right
+      static_cast<void>(pages.Find(PageCount{want}));  // nothing waits afterwards
     }
     PageCache lowest = pages.TakePageCache();
     pages.Flush(lowest);

@@ -53,7 +53,7 @@ inline std::uint32_t LanesAtLeastPortable(const std::int16_t* lanes, std::int16_
 }
 
 /// The same, as fast as it goes. The lanes are 16-byte aligned.
-inline std::uint32_t LanesAtLeast(const std::int16_t* lanes, std::int16_t bound) {
+PA_HOT std::uint32_t LanesAtLeast(const std::int16_t* lanes, std::int16_t bound) {
 #if defined(__SSE2__)
   const auto* const vectors = reinterpret_cast<const __m128i*>(lanes);
   const __m128i below = _mm_set1_epi16(static_cast<std::int16_t>(bound - 1));
@@ -121,32 +121,64 @@ class MaxLanes {
     return kShape.levels;
   }
 
-  /// Gives a lane a smaller number. Returns as Raise().
-  unsigned Lower(std::uint64_t i, unsigned number) {
-    PA_ASSERT(number < Get(i), i, number);
+  /// Gives a lane any number. Returns as Raise(); 0: the number is as before.
+  unsigned Set(std::uint64_t i, unsigned number) {
+    PA_ASSERT(number <= kMost, i, number);
     std::size_t at = Index(i);
-    const Lane before = LaneOf(Get(i));
     Lane now = LaneOf(number);
-    for (unsigned level = 0;; ++level) {
+    if (lanes_[at] == now) return 0;
+    for (unsigned level = 0; level + 1 < kShape.levels; ++level) {
       Lane* const lanes = &lanes_[kShape.begin[level]];
       // The line is read before the lane is written: a vector that is loaded from where a single
       // lane was stored a moment ago waits until the store has reached the cache.
-      const bool last = level + 1 == kShape.levels;
-      const bool largest = !last && lanes_[kShape.begin[level + 1] + at / kLine] == before;
-      const Lane others = largest ? MaxOfOthers(lanes + at / kLine * kLine, at % kLine) : before;
+      const Lane others = MaxOfOthers(lanes + at / kLine * kLine, at % kLine);
       lanes[at] = now;
-      if (last || !largest || others == before) return level + 1;
       now = std::max(now, others);
       at /= kLine;
+      if (lanes_[kShape.begin[level + 1] + at] == now) return level + 1;
     }
+    lanes_[kShape.begin[kShape.levels - 1] + at] = now;
+    return kShape.levels;
   }
 
-  /// Gives a lane any number. Returns as Raise(); 0: the number is as before.
-  unsigned Set(std::uint64_t i, unsigned number) {
-    const unsigned before = Get(i);
-    if (number > before) return Raise(i, number);
-    return number == before ? 0 : Lower(i, number);
+  /// Where all numbers but 0 lie: under one line.
+  struct Top {
+    unsigned level = kShape.levels > 1 ? kShape.levels - 2 : 0;
+    std::size_t line = 0;
+  };
+  /// The lowest one for lanes [first, last].
+  [[nodiscard]] static constexpr Top TopOf(std::size_t first, std::size_t last) {
+    Top top{0, 0};
+    while (first / kLine != last / kLine) {
+      first /= kLine;
+      last /= kLine;
+      ++top.level;
+    }
+    top.line = first / kLine;
+    return top;
   }
+  /// The first lane whose number is at least `number`, 1 to max() (contract), and none lies outside
+  /// `top`. Reads a line a level.
+  [[nodiscard]] PA_HOT std::uint64_t First(unsigned number, Top top = {}) const {
+    PA_ASSERT(number >= 1 && number <= max(), number);
+    const Lane bound = LaneOf(number);
+    std::size_t at = top.line;
+    // A case a level, not a loop: where each begins is known then.
+    switch (top.level) {
+      default:
+        at = Down<3>(at, bound);
+        [[fallthrough]];
+      case 2:
+        at = Down<2>(at, bound);
+        [[fallthrough]];
+      case 1:
+        at = Down<1>(at, bound);
+        [[fallthrough]];
+      case 0:
+        return Down<0>(at, bound);
+    }
+  }
+  static_assert(kShape.levels <= 5);
 
   /// The first lane at or after `from` whose number is at least `number` (>= 1); kLanes if there is
   /// none. `from` may be kLanes. `lines_read` grows by the lines visited.
@@ -157,16 +189,16 @@ class MaxLanes {
     std::size_t at = Index(from);
     for (unsigned level = 0;; ++level) {
       ++lines_read;
-      const unsigned k = FirstInLine(level, at / kLine, at % kLine, bound);
-      at = at / kLine * kLine + k;
-      if (k < kLine) {
+      const std::uint32_t fits = InLine(level, at / kLine, at % kLine, bound);
+      if (fits != 0) {
+        at = at / kLine * kLine + FirstOf(fits);
         for (; level > 0; --level) {
           ++lines_read;
-          at = at * kLine + FirstInLine(level - 1, at, 0, bound);
+          at = at * kLine + FirstOf(InLine(level - 1, at, 0, bound));
         }
         return at;
       }
-      at /= kLine;  // the entry after that of the line
+      at = at / kLine + 1;  // the entry after that of the line
       if (level + 1 == kShape.levels || at >= kShape.lanes[level + 1]) return kLanes;
     }
   }
@@ -178,6 +210,20 @@ class MaxLanes {
   static constexpr unsigned Number(Lane lane) { return static_cast<unsigned>(lane); }
   static constexpr Lane LaneOf(unsigned number) { return static_cast<Lane>(number); }
 
+  /// The first lane >= bound of a line that has one.
+  template <unsigned kLevel>
+  [[nodiscard]] PA_HOT std::size_t Down(std::size_t line, Lane bound) const {
+    if constexpr (kLevel + 1 < kShape.levels) {
+      return line * kLine + FirstOf(InLine(kLevel, line, 0, bound));
+    }
+    return line;
+  }
+
+  /// Of bits that are not all 0; the compiler is to know it, too.
+  PA_HOT static std::size_t FirstOf(std::uint32_t bits) {
+    return static_cast<std::size_t>(std::countr_zero(bits | std::uint32_t{1} << 31));
+  }
+
   /// The largest of a line but for lane k.
   static Lane MaxOfOthers(const Lane* line, std::size_t k) {
     static constexpr auto kAllButTheMiddle = [] {
@@ -187,18 +233,30 @@ class MaxLanes {
       return lanes;
     }();
     const Lane* const mask = &kAllButTheMiddle[kLine - 1 - k];
+#if defined(__SSE2__)
+    __m128i largest = _mm_setzero_si128();
+    for (std::size_t i = 0; i < kLine; i += 8) {
+      const __m128i lanes = _mm_load_si128(reinterpret_cast<const __m128i*>(line + i));
+      const __m128i masks = _mm_loadu_si128(reinterpret_cast<const __m128i*>(mask + i));
+      largest = _mm_max_epi16(largest, _mm_and_si128(lanes, masks));
+    }
+    largest = _mm_max_epi16(largest, _mm_srli_si128(largest, 8));
+    largest = _mm_max_epi16(largest, _mm_srli_si128(largest, 4));
+    largest = _mm_max_epi16(largest, _mm_srli_si128(largest, 2));
+    return static_cast<Lane>(_mm_extract_epi16(largest, 0));
+#else
     Lane largest = 0;
     for (std::size_t i = 0; i < kLine; ++i) {
       largest = std::max(largest, static_cast<Lane>(line[i] & mask[i]));
     }
     return largest;
+#endif
   }
 
-  /// The first lane >= bound of a line, from lane `first` on; kLine if there is none.
-  [[nodiscard]] unsigned FirstInLine(unsigned level, std::size_t line, std::size_t first,
-                                     Lane bound) const {
-    const std::uint32_t fits = LanesAtLeast(&lanes_[kShape.begin[level] + line * kLine], bound);
-    return static_cast<unsigned>(std::countr_zero(fits >> first << first));
+  /// Of each lane of a line from lane `first` on whether it is >= bound: a bit each.
+  [[nodiscard]] PA_HOT std::uint32_t InLine(unsigned level, std::size_t line, std::size_t first,
+                                            Lane bound) const {
+    return LanesAtLeast(&lanes_[kShape.begin[level] + line * kLine], bound) >> first << first;
   }
 
   alignas(64) std::array<Lane, kShape.total> lanes_{};

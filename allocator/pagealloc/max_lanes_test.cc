@@ -49,6 +49,19 @@ class Pair {
         << kLanes << " lanes, from " << from << ", at least " << number;
     EXPECT_LE(lines, 2 * Lanes::kShape.levels);
   }
+  /// From the top, and from the lowest place above all numbers but 0, wherever it is.
+  void ExpectFindsFirst(unsigned number) const {
+    if (number > lanes_->max()) return;
+    const std::uint64_t expected = model_.FirstAtLeast(0, number);
+    ASSERT_EQ(lanes_->First(number), expected) << kLanes << " lanes, at least " << number;
+    std::size_t first = 0;
+    std::size_t last = model_.numbers.size() - 1;
+    while (model_.numbers[first] == 0) ++first;
+    while (model_.numbers[last] == 0) --last;
+    const typename Lanes::Top top = Lanes::TopOf(first, last);
+    EXPECT_LE(top.level, typename Lanes::Top{}.level);
+    ASSERT_EQ(lanes_->First(number, top), expected) << first << " to " << last;
+  }
   /// Every lane, and every maximum.
   void ExpectSame() const {
     for (std::uint64_t i = 0; i < kLanes; ++i) {
@@ -94,6 +107,8 @@ TYPED_TEST(MaxLanesOf, RandomChangesAgreeWithAnArrayOfNumbers) {
                                                : static_cast<unsigned>(random() % 12);
     pair.Set(i, random() % 3 == 0 ? 0 : number);
     pair.ExpectFinds(random() % (kLanes + 1), 1 + static_cast<unsigned>(random() % 14));
+    pair.ExpectFindsFirst(1 + static_cast<unsigned>(random() % 14));
+    pair.ExpectFindsFirst(MaxLanes<kLanes>::kMost);
     pair.ExpectFinds(random() % (kLanes + 1), MaxLanes<kLanes>::kMost - random() % 2);
     if (step % 500 == 0) pair.ExpectSame();
   }
@@ -107,6 +122,7 @@ TYPED_TEST(MaxLanesOf, OneNumberIsFoundFromEveryPlaceBelowIt) {
     pair.Set(at, 7);
     for (std::uint64_t from = 0; from <= kLanes; from += 1 + from / 16) pair.ExpectFinds(from, 7);
     pair.ExpectFinds(at, 7);
+    pair.ExpectFindsFirst(7);
     pair.ExpectFinds(at + 1, 7);
     pair.ExpectFinds(0, 8);
   }
@@ -134,6 +150,18 @@ TEST(MaxLanes, SizeIsThatOfTheirLines) {
   EXPECT_EQ(sizeof(MaxLanes<32>), (32 + 32) * 2u);
   EXPECT_EQ(sizeof(MaxLanes<33>), (64 + 32 + 32) * 2u);
   EXPECT_EQ(sizeof(MaxLanes<8192>), (8192 + 256 + 32 + 32) * 2u);
+}
+
+// A heap of 1 GiB needs two of the three lines of a large block.
+TEST(MaxLanes, SearchBeginsUnderTheLineThatHoldsAllNumbers) {
+  using Lanes = MaxLanes<8192>;
+  EXPECT_EQ(Lanes::Top{}.level, 2u);
+  EXPECT_EQ(Lanes::TopOf(0, 8191).level, 2u);
+  EXPECT_EQ(Lanes::TopOf(1000, 1255).level, 2u) << "on both sides of lane 1024";
+  EXPECT_EQ(Lanes::TopOf(1024, 1279).level, 1u);
+  EXPECT_EQ(Lanes::TopOf(1024, 1279).line, 1u);
+  EXPECT_EQ(Lanes::TopOf(64, 95).level, 0u);
+  EXPECT_EQ(Lanes::TopOf(64, 95).line, 2u);
 }
 
 TEST(MaxLanes, NumbersThatNoLaneCanHoldAreNotFound) {

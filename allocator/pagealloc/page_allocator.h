@@ -35,6 +35,15 @@
 
 namespace pagealloc {
 
+/// Where a run of free pages lies.
+struct Found {
+  PageOffset first;
+  /// No page below this one is free. Page-exact only sometimes; lies in the heap.
+  PageOffset hint;
+
+  friend constexpr bool operator==(Found, Found) = default;
+};
+
 /// Pages of a heap by state, exact after every operation. grown = in_use + free + held.
 struct HeapStats {
   PageCount grown;      ///< pages that ever joined the heap
@@ -89,9 +98,8 @@ class PageAllocator {
     if (const OsStatus status = chunks_.MakeBlocks(first, last); !status.ok()) return status;
 
     in_heap_.Add({pages.begin, pages.end});
-    stats_.grown += pages.size();
-    stats_.free += pages.size();
-    stats_.scavenged += pages.size();
+    tally_.grown += pages.size();
+    tally_.scavenged += pages.size();
     for (ChunkIndex chunk = first; chunk < last; ++chunk) chunks_[chunk].scavenged.SetAll();
     reach_.Grown(chunks_, pages, counters_);
     search_from_ = std::min(search_from_, pages.begin);
@@ -109,32 +117,42 @@ class PageAllocator {
   /// @see         Go: alloc.
   [[nodiscard]] std::optional<Allocation> Allocate(PageCount want) {
     PA_EXPECT(want >= PageCount{1}, want);
-    const std::optional<Found> found = Lookup(want);
-    if (!found) {
-      if (want == PageCount{1}) search_from_ = kNothingFree;
-      return std::nullopt;
+    // Most often one page of the word in which pages changed last.
+    if (want == PageCount{1} && reach_.InLastWord(search_from_, search_from_ + PageCount{1})) {
+      auto& block = chunks_.BlockAt(G::ChunkOf(search_from_));
+      const std::size_t i = ChunkMap<L>::IndexInBlock(G::ChunkOf(search_from_));
+      const std::uint64_t bits = block.chunks[i].allocated.WordOf(G::PageInChunk(search_from_));
+      counters_.WordsScanned(1);
+      if (~bits != 0) [[likely]] {
+        const auto at = static_cast<unsigned>(std::countr_one(bits));
+        search_from_ = PageOffset{(search_from_.raw & ~std::uint64_t{63}) + at};
+        reach_.KeepsWaiting(bits);
+        index_.Allocated(block, i, 1);
+        const PageCount scavenged{block.chunks[i].Allocate(G::PageInChunk(search_from_), 1)};
+        MoveToUse(want, scavenged);
+        return Allocation{search_from_, scavenged};
+      }
     }
-    const PageRange pages = PageRange::Of(found->first, want);
-    const PageCount scavenged = MarkAllocated(pages);
-    reach_.TakenFromStart(chunks_, pages, counters_);
-    search_from_ = std::max(search_from_, found->hint);
-    return Allocation{found->first, scavenged};
+    return AllocateAnywhere(want);
   }
 
   /// Marks exactly these pages allocated: a non-empty range of the heap (contract), all of it free
   /// (checked builds). Returns how many were scavenged. @see Go: allocRange.
-  PageCount AllocateRange(PageRange pages) {
-    ExpectInHeap(pages);
-    const PageCount scavenged = MarkAllocated(pages);
-    reach_.Taken(chunks_, pages, counters_);
-    return scavenged;
-  }
+  PageCount AllocateRange(PageRange pages) { return AllocateRange(pages.begin, pages.end); }
 
   /// Marks pages free: a non-empty range of the heap (contract), all of it allocated (checked
   /// builds). Scavenged bits stay. @see Go: free.
   void Free(PageRange pages) {
-    MarkFree(pages);
-    reach_.Freed(chunks_, pages, counters_);
+    if (pages.begin < pages.end && reach_.InLastWord(pages.begin, pages.end)) {
+      auto& block = chunks_.BlockAt(G::ChunkOf(pages.begin));
+      const std::size_t i = ChunkMap<L>::IndexInBlock(G::ChunkOf(pages.begin));
+      reach_.KeepsWaiting(block.chunks[i].allocated.WordOf(G::PageInChunk(pages.begin)));
+      search_from_ = std::min(search_from_, pages.begin);
+      FreeInChunk(block, i, pages.begin, static_cast<unsigned>(pages.end.raw - pages.begin.raw));
+      MoveToFree(pages.size());
+      return;
+    }
+    FreeAnywhere(pages.begin, pages.end);
   }
 
   /// Marks many runs free, as Free() of each would; they are as there, and disjoint. Any order will
@@ -143,9 +161,11 @@ class PageAllocator {
   /// @cost  a bitmap and a word of the scavenge index a run; the index as for one free a chunk, and
   ///        the chunk's bitmap once more if it has several runs
   void FreeBatch(std::span<const PageRange> runs) {
+    reach_.Settle(chunks_, counters_);
     for (const PageRange& pages : runs) {
-      MarkFree(pages);
-      reach_.NoteInBatch(chunks_, pages);
+      ExpectInHeap(pages.begin, pages.end);
+      MarkFree(pages.begin, pages.end);
+      reach_.NoteInBatch(chunks_, pages, counters_);
     }
     for (const PageRange& pages : runs) reach_.FreedInBatch(chunks_, pages, counters_);
   }
@@ -153,19 +173,21 @@ class PageAllocator {
   /// Where Allocate(want) would place a run; changes nothing but the work counters. @see Go: find.
   [[nodiscard]] std::optional<Found> Find(PageCount want) {
     PA_EXPECT(want >= PageCount{1}, want);
-    return Lookup(want);
+    const PageOffset first = Lookup(want);
+    if (first == kNowhere) return std::nullopt;
+    return Found{first, want == PageCount{1} ? first : search_from_};
   }
 
   /// Takes all free pages of the 64-page block that holds the lowest free page. An empty cache when
   /// nothing is free. @post the pages read as allocated until Flush() or Free() brings them back.
   /// @see Go: allocToCache.
   [[nodiscard]] PageCache TakePageCache() {
-    const std::optional<Found> lowest = Lookup(PageCount{1});
-    if (!lowest) {
-      search_from_ = kNothingFree;
+    const PageOffset lowest = Lookup(PageCount{1});
+    if (lowest == kNowhere) {
+      search_from_ = kNowhere;
       return PageCache{};
     }
-    const PageCache cache = TakeBlock(lowest->first);
+    const PageCache cache = TakeBlock(lowest);
     // The last page of the block, not the one after: that might lie outside the heap.
     search_from_ = PageOffset{cache.base.raw + PageCache::kPages.raw - 1};
     return cache;
@@ -174,7 +196,7 @@ class PageAllocator {
   /// Takes all free pages of the 64-page block that holds `at`, a page of the heap (contract). An
   /// empty cache when none is free. @post as above. @see Go: none, it takes the lowest block only.
   [[nodiscard]] PageCache TakePageCache(PageOffset at) {
-    ExpectInHeap(PageRange::Of(at, PageCount{1}));
+    ExpectInHeap(at, at + PageCount{1});
     const PageCache cache = TakeBlock(at);
     return cache.empty() ? PageCache{} : cache;
   }
@@ -190,19 +212,21 @@ class PageAllocator {
     }
     PA_EXPECT(cache.base.raw % PageCache::kPages.raw == 0, cache.base);
     const PageRange block = PageRange::Of(cache.base, PageCache::kPages);
-    ExpectInHeap(block);
+    ExpectInHeap(block.begin, block.end);
     const unsigned in_chunk = G::PageInChunk(cache.base);
     auto& chunk = chunks_[G::ChunkOf(cache.base)];
-    PA_ASSERT((cache.pages & ~chunk.allocated.WordOf(in_chunk)) == 0, cache.base, cache.pages);
+    const std::uint64_t before = chunk.allocated.WordOf(in_chunk);
+    PA_ASSERT((cache.pages & ~before) == 0, cache.base, cache.pages);
+    const bool waits = reach_.Waits(chunks_, block.begin, block.end, counters_);
     chunk.allocated.ClearInWord(in_chunk, cache.pages);
     chunk.scavenged.SetInWord(in_chunk, cache.scavenged);
-    stats_.in_use -= cache.size();
-    stats_.free += cache.size();
-    stats_.scavenged += CountOnes(cache.scavenged);
+    const PageCount size = cache.size();
+    MoveToFree(size);
+    if (cache.scavenged != 0) tally_.scavenged += CountOnes(cache.scavenged);
     search_from_ = std::min(search_from_, cache.base);
-    index_.Freed(G::ChunkOf(cache.base), static_cast<unsigned>(cache.size().raw),
+    index_.Freed(G::ChunkOf(cache.base), static_cast<unsigned>(size.raw),
                  PageOffset{block.end.raw - static_cast<unsigned>(std::countl_zero(cache.pages))});
-    reach_.FreedInWord(chunks_, cache.base, cache.pages, counters_);
+    if (!waits) reach_.WordChanged(chunks_, cache.base, before, counters_);
     cache = PageCache{};
   }
 
@@ -211,7 +235,7 @@ class PageAllocator {
   [[nodiscard]] bool AllFree(PageRange pages) {
     if (!in_heap_.ContainsAll({pages.begin, pages.end})) return false;
     bool free = true;
-    ForChunks(pages, [this, &free](ChunkIndex at, unsigned first, unsigned count) {
+    ForChunks(pages.begin, pages.end, [this, &free](ChunkIndex at, unsigned first, unsigned count) {
       free = free && chunks_[at].allocated.CountRange(first, count) == 0;
     });
     return free;
@@ -275,7 +299,7 @@ class PageAllocator {
       return std::nullopt;
     }
     const PageOffset base = G::ChunkBegin(search.chunk);
-    ExpectInHeap(PageRange::Of(base, G::kChunkPages));
+    ExpectInHeap(base, base + G::kChunkPages);
     auto& chunk = chunks_[search.chunk];
     constexpr auto kTop = static_cast<unsigned>(G::kChunkPages.raw - 1);
     auto run = chunk.FindScavengeCandidate(search.page, most, units_);
@@ -284,10 +308,10 @@ class PageAllocator {
     index_.EndSearch(search, run.has_value(), in_heap_);
     if (!run) return std::nullopt;
     const PageRange pages = PageRange::Of(base + PageCount{run->first}, PageCount{run->count});
+    const bool waits = reach_.Waits(chunks_, pages.begin, pages.end, counters_);
     chunk.Allocate(run->first, run->count);
-    stats_.free -= pages.size();
-    stats_.held += pages.size();
-    reach_.Taken(chunks_, pages, counters_);
+    tally_.held += pages.size();
+    if (!waits) reach_.Taken(chunks_, pages.begin, pages.end, counters_);
     return pages;
   }
 
@@ -295,24 +319,24 @@ class PageAllocator {
   /// scavenged if the operating system `released` them. If it refused they are found again.
   /// @see Go: the second half of scavengeOne.
   void FinishScavenge(PageRange pages, bool released) {
-    ExpectInHeap(pages);
-    PA_EXPECT(pages.size() <= stats_.held, pages.size(), stats_.held);
+    ExpectInHeap(pages.begin, pages.end);
+    PA_EXPECT(pages.size() <= tally_.held, pages.size(), tally_.held);
     const ChunkIndex at = G::ChunkOf(pages.begin);
     const unsigned first = G::PageInChunk(pages.begin);
     const auto count = static_cast<unsigned>(pages.size().raw);
     auto& chunk = chunks_[at];
     PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
+    const bool waits = reach_.Waits(chunks_, pages.begin, pages.end, counters_);
     chunk.Free(first, count);
-    stats_.held -= pages.size();
-    stats_.free += pages.size();
+    tally_.held -= pages.size();
     if (released) {
       chunk.scavenged.SetRange(first, count);
-      stats_.scavenged += pages.size();
+      tally_.scavenged += pages.size();
     } else {
       index_.Returned(at, pages.end);
     }
     search_from_ = std::min(search_from_, pages.begin);
-    reach_.Freed(chunks_, pages, counters_);
+    if (!waits) reach_.Freed(chunks_, pages.begin, pages.end, counters_);
   }
 
   /// In what pieces BeginScavenge() takes pages. Init() asks the operating system; a replay on
@@ -331,7 +355,9 @@ class PageAllocator {
   }
 
   [[nodiscard]] const AddressRanges& ranges() const { return in_heap_; }  ///< Go: inUse
-  [[nodiscard]] const HeapStats& stats() const { return stats_; }
+  [[nodiscard]] HeapStats stats() const {
+    return {tally_.grown, tally_.in_use, free_pages(), tally_.scavenged, tally_.held};
+  }
   /// Everything taken from the OsMemory; the object itself (sizeof) comes on top.
   [[nodiscard]] MetadataStats metadata() const { return chunks_.metadata() + in_heap_.metadata(); }
   [[nodiscard]] const Counters& counters() const { return counters_; }
@@ -339,54 +365,59 @@ class PageAllocator {
  private:
   friend struct testing::AllocatorAccess;
 
-  static constexpr PageOffset kNothingFree{G::kAddressPages.raw};
+  static constexpr PageOffset kNowhere = ReachIndex<L, Counters>::kNowhere;
 
-  static PageCount CountOnes(std::uint64_t bits) {
-    return PageCount{static_cast<std::uint64_t>(std::popcount(bits))};
+  [[nodiscard]] PA_HOT PageCount free_pages() const {
+    return PageCount{tally_.grown.raw - tally_.in_use.raw - tally_.held.raw};
   }
 
-  void ExpectInHeap(PageRange pages) {
+  static PageCount CountOnes(std::uint64_t bits) { return PageCount{Ones64(bits)}; }
+
+  // Two offsets instead of a PageRange in what follows: g++ 12 reads a pair that it has just
+  // written to memory, half by half, as one vector, and waits for it.
+  PA_HOT void ExpectInHeap(PageOffset begin, PageOffset end) {
     // Most often in the range of the heap that was asked for last; no range ever shrinks.
-    if (last_range_.begin <= pages.begin && pages.begin < pages.end && pages.end <= last_range_.end)
-        [[likely]] {
-      return;
+    if (last_range_.begin > begin || begin >= end || end > last_range_.end) [[unlikely]] {
+      FindRange(begin, end);
     }
-    PA_EXPECT(in_heap_.ContainsAll({pages.begin, pages.end}), pages.begin, pages.end);
-    const auto& range = in_heap_.ranges()[in_heap_.Successor(pages.begin) - 1];
+  }
+  PA_RARE void FindRange(PageOffset begin, PageOffset end) {
+    PA_EXPECT(in_heap_.ContainsAll({begin, end}), begin, end);
+    const auto& range = in_heap_.ranges()[in_heap_.Successor(begin) - 1];
     last_range_ = {range.begin, range.end};
   }
 
-  /// The lowest run of `want` pages and a search position for afterwards.
-  [[nodiscard]] std::optional<Found> Lookup(PageCount want) {
-    if (search_from_ == kNothingFree) return std::nullopt;
+  /// First page of the lowest run of `want` pages; kNowhere if there is none.
+  [[nodiscard]] PA_HOT PageOffset Lookup(PageCount want) {
+    if (search_from_ == kNowhere) return kNowhere;
     if (want == PageCount{1}) {  // the most frequent size by far: look where the search begins
-      const auto& bits = chunks_[G::ChunkOf(search_from_)].allocated;
-      const std::uint64_t free = ~bits.WordOf(G::PageInChunk(search_from_));
-      counters_.WordsScanned(1);
-      if (free != 0) {
-        const PageOffset word{search_from_.raw & ~std::uint64_t{63}};
-        const PageOffset page = word + PageCount{static_cast<unsigned>(std::countr_zero(free))};
-        return Found{page, page};
+      const ChunkIndex at = G::ChunkOf(search_from_);
+      const unsigned word = G::PageInChunk(search_from_) / 64;
+      const auto& bits = chunks_[at].allocated;
+      for (unsigned i = word; i < bits.kWords && i < word + 2; ++i) {
+        counters_.WordsScanned(1);
+        if (const std::uint64_t free = ~bits.word(i); free != 0) {
+          return G::ChunkBegin(at) +
+                 PageCount{64 * i + static_cast<unsigned>(std::countr_zero(free))};
+        }
       }
     }
-    if (want > stats_.free) return std::nullopt;
-    return reach_.Find(chunks_, want, search_from_, counters_);
+    if (want > free_pages()) return kNowhere;
+    return reach_.Find(chunks_, want, counters_);
   }
 
   /// Most ranges: the steps for one chunk are worth a place of their own in every caller.
-  static bool InOneChunk(PageRange pages) {
-    return G::PageInChunk(pages.begin) + (pages.end.raw - pages.begin.raw) <= G::kChunkPages.raw;
+  PA_HOT static bool InOneChunk(PageOffset begin, PageOffset end) {
+    return G::PageInChunk(begin) + (end.raw - begin.raw) <= G::kChunkPages.raw;
   }
-  [[gnu::always_inline]] inline void FreeInChunk(ChunkIndex at, unsigned first, unsigned count) {
-    auto& block = chunks_.BlockAt(at);
-    const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+  PA_HOT void FreeInChunk(typename ChunkMap<L>::Block& block, std::size_t i, PageOffset first,
+                          unsigned count) {
     auto& chunk = block.chunks[i];
-    PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
-    chunk.Free(first, count);
-    index_.Freed(block, i, count, G::ChunkBegin(at) + PageCount{first + count});
+    PA_ASSERT(chunk.allocated.CountRange(G::PageInChunk(first), count) == count, first, count);
+    chunk.Free(G::PageInChunk(first), count);
+    index_.Freed(block, i, count, first + PageCount{count});
   }
-  [[gnu::always_inline]] inline PageCount AllocateInChunk(ChunkIndex at, unsigned first,
-                                                          unsigned count) {
+  PA_HOT PageCount AllocateInChunk(ChunkIndex at, unsigned first, unsigned count) {
     auto& block = chunks_.BlockAt(at);
     const std::size_t i = ChunkMap<L>::IndexInBlock(at);
     auto& chunk = block.chunks[i];
@@ -395,13 +426,41 @@ class PageAllocator {
     return PageCount{chunk.Allocate(first, count)};
   }
 
+  /// Allocate() wherever the run lies.
+  [[nodiscard]] [[gnu::noinline]] std::optional<Allocation> AllocateAnywhere(PageCount want) {
+    const PageOffset first = Lookup(want);
+    if (first == kNowhere) {
+      if (want == PageCount{1}) search_from_ = kNowhere;
+      return std::nullopt;
+    }
+    if (want == PageCount{1}) search_from_ = first;
+    const PageOffset end = first + want;
+    reach_.MovesOn(chunks_, end, counters_);
+    const PageCount scavenged = MarkAllocated(first, end);
+    reach_.TakenFromStart(chunks_, first, end, counters_);
+    return Allocation{first, scavenged};
+  }
+  [[gnu::noinline]] PageCount AllocateRange(PageOffset begin, PageOffset end) {
+    ExpectInHeap(begin, end);
+    const bool waits = reach_.Waits(chunks_, begin, end, counters_);
+    const PageCount scavenged = MarkAllocated(begin, end);
+    if (!waits) reach_.Taken(chunks_, begin, end, counters_);
+    return scavenged;
+  }
+  /// Free() in another word than that of last time.
+  [[gnu::noinline]] void FreeAnywhere(PageOffset begin, PageOffset end) {
+    ExpectInHeap(begin, end);
+    reach_.MovesOn(chunks_, end, counters_);
+    MarkFree(begin, end);
+    reach_.Freed(chunks_, begin, end, counters_);
+  }
+
   /// Calls `visit(chunk index, first page, count)` for each chunk's part of a non-empty range.
   template <class Visit>
-  [[gnu::noinline]] void ForChunks(PageRange pages, Visit&& visit) {
-    PageOffset at = pages.begin;
-    while (at < pages.end) {
+  [[gnu::noinline]] static void ForChunks(PageOffset begin, PageOffset end, Visit&& visit) {
+    for (PageOffset at = begin; at < end;) {
       const unsigned first = G::PageInChunk(at);
-      const std::uint64_t count = std::min(G::kChunkPages.raw - first, pages.end.raw - at.raw);
+      const std::uint64_t count = std::min(G::kChunkPages.raw - first, end.raw - at.raw);
       visit(G::ChunkOf(at), first, static_cast<unsigned>(count));
       at += PageCount{count};
     }
@@ -415,54 +474,64 @@ class PageAllocator {
     PageCache cache{base, ~chunk.allocated.WordOf(in_chunk), 0};
     if (cache.empty()) return cache;
     cache.scavenged = chunk.scavenged.WordOf(in_chunk) & cache.pages;
+    const bool waits = reach_.Waits(chunks_, base, base + PageCache::kPages, counters_);
     chunk.allocated.SetInWord(in_chunk, cache.pages);
     chunk.scavenged.ClearInWord(in_chunk, cache.scavenged);
-    MoveToUse(cache.size(), CountOnes(cache.scavenged));
-    index_.Allocated(G::ChunkOf(base), static_cast<unsigned>(cache.size().raw));
-    reach_.TakenInWord(chunks_, base, cache.pages, counters_);
+    const PageCount size = cache.size();
+    MoveToUse(size, cache.scavenged != 0 ? CountOnes(cache.scavenged) : PageCount{0});
+    index_.Allocated(G::ChunkOf(base), static_cast<unsigned>(size.raw));
+    if (!waits) reach_.WordChanged(chunks_, base, ~cache.pages, counters_);
     return cache;
   }
 
-  [[gnu::always_inline]] inline PageCount MarkAllocated(PageRange pages) {
+  PA_HOT PageCount MarkAllocated(PageOffset begin, PageOffset end) {
+    const PageCount pages{end.raw - begin.raw};
     PageCount scavenged;
-    if (InOneChunk(pages)) {
-      scavenged = AllocateInChunk(G::ChunkOf(pages.begin), G::PageInChunk(pages.begin),
-                                  static_cast<unsigned>(pages.end.raw - pages.begin.raw));
+    if (InOneChunk(begin, end)) {
+      scavenged = AllocateInChunk(G::ChunkOf(begin), G::PageInChunk(begin),
+                                  static_cast<unsigned>(pages.raw));
     } else {
-      ForChunks(pages, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
+      ForChunks(begin, end, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
         scavenged += AllocateInChunk(at, first, count);
       });
     }
-    MoveToUse(pages.size(), scavenged);
+    MoveToUse(pages, scavenged);
     return scavenged;
   }
 
   /// All of Free() but the reach index.
-  [[gnu::always_inline]] inline void MarkFree(PageRange pages) {
-    ExpectInHeap(pages);
-    search_from_ = std::min(search_from_, pages.begin);
-    if (InOneChunk(pages)) {
-      FreeInChunk(G::ChunkOf(pages.begin), G::PageInChunk(pages.begin),
-                  static_cast<unsigned>(pages.end.raw - pages.begin.raw));
+  PA_HOT void MarkFree(PageOffset begin, PageOffset end) {
+    search_from_ = std::min(search_from_, begin);
+    const ChunkIndex chunk = G::ChunkOf(begin);
+    if (InOneChunk(begin, end)) {
+      FreeInChunk(chunks_.BlockAt(chunk), ChunkMap<L>::IndexInBlock(chunk), begin,
+                  static_cast<unsigned>(end.raw - begin.raw));
     } else {
-      ForChunks(pages, [this](ChunkIndex at, unsigned first, unsigned count) {
-        FreeInChunk(at, first, count);
+      ForChunks(begin, end, [this](ChunkIndex at, unsigned first, unsigned count) {
+        FreeInChunk(chunks_.BlockAt(at), ChunkMap<L>::IndexInBlock(at),
+                    G::ChunkBegin(at) + PageCount{first}, count);
       });
     }
-    stats_.in_use -= pages.size();
-    stats_.free += pages.size();
+    MoveToFree(PageCount{end.raw - begin.raw});
   }
 
-  void MoveToUse(PageCount pages, PageCount scavenged) {
-    stats_.in_use += pages;
-    stats_.free -= pages;
-    stats_.scavenged -= scavenged;
+  PA_HOT void MoveToUse(PageCount pages, PageCount scavenged) {
+    tally_.in_use.raw += pages.raw;
+    if (scavenged.raw != 0) tally_.scavenged -= scavenged;
   }
+  PA_HOT void MoveToFree(PageCount pages) { tally_.in_use.raw -= pages.raw; }
 
   OsMemory* os_ = nullptr;
-  /// No page below it is free (Go: searchAddr). In the heap, or kNothingFree.
-  PageOffset search_from_ = kNothingFree;
-  HeapStats stats_;
+  /// No page below it is free (Go: searchAddr). In the heap; kNowhere: nothing is free.
+  PageOffset search_from_ = kNowhere;
+  /// HeapStats without what follows from the rest: one number less to change with every operation.
+  struct Tally {
+    PageCount grown;
+    PageCount in_use;
+    PageCount scavenged;
+    PageCount held;
+  };
+  Tally tally_;
   PageRange last_range_{};  // a part of the heap; empty at first
   [[no_unique_address]] Counters counters_;
   AddressRanges in_heap_;

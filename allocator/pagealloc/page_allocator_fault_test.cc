@@ -87,7 +87,7 @@ struct State {
           3 * Heap<L>::G::kChunkPages.raw + 1}) {
       state.found.push_back(heap.allocator->Find(PageCount{want}));
     }
-    // After the searches, which may put the one lazy number of the index right.
+    // After the searches, before which nothing waits to be told to the index.
     state.image = HeapImage(*heap.allocator);
     state.metadata = heap.allocator->metadata();
     EXPECT_EQ(state.metadata, heap.os.held()) << "everything held is accounted for";

@@ -108,7 +108,33 @@ TYPED_TEST(SearchWork, SmallRequestAtTheSearchPositionSkipsTheIndex) {
   expected.bitmap_words_scanned = 1;
   EXPECT_EQ(heap.Work(), expected);
   ASSERT_TRUE(heap->Find(PageCount{2}).has_value());
-  EXPECT_EQ(heap.Work(), expected);
+  expected.index_lines_read = MaxLanes<ChunkMap<TypeParam>::kBlockChunks>::TopOf(0, 2).level + 1;
+  EXPECT_EQ(heap.Work(), expected) << "a line a level, as few as hold the heap";
+}
+
+// Whatever happens in one word costs the index nothing until another one changes.
+TYPED_TEST(SearchWork, ChangesOfOneWordAreToldTogether) {
+  using Chunks = ChunkMap<TypeParam>;
+  CountedHeap<TypeParam> heap;
+  heap.Grow(0, 3);
+  const PageOffset first = heap->Allocate(PageCount{1})->first;
+  heap.Work();
+  for (unsigned page = 1; page < 64; ++page) {
+    ASSERT_EQ(heap->Allocate(PageCount{1})->first, first + PageCount{page});
+  }
+  for (unsigned page = 5; page < 40; page += 3) {
+    heap->Free(PageRange::Of(first + PageCount{page}, PageCount{2}));
+  }
+  WorkCounters work = heap.Work();
+  EXPECT_EQ(work.index_entries_written, 0u);
+  EXPECT_EQ(work.index_lines_read, 0u);
+  EXPECT_EQ(work.bitmap_words_scanned, 63u) << "one for each page";
+  ASSERT_TRUE(heap->Find(PageCount{2}).has_value());
+  work = heap.Work();
+  // Where a chunk is a word, its runs reach into both neighbours.
+  EXPECT_LE(work.index_entries_written,
+            3 * (MaxLanes<Chunks::kBlockChunks>::kShape.levels + Chunks::kLevelsAbove));
+  EXPECT_LE(work.bitmap_words_scanned, 2 * heap.kChunk / 64 + 8);
 }
 
 // Holes of terabytes between the ranges are two lines of maxima on each level above the blocks.
@@ -161,8 +187,8 @@ TYPED_TEST(SearchWork, BatchOfFreesUpdatesEachChunkOnce) {
     heap->FreeBatch(runs);
     const WorkCounters work = heap.Work();
     EXPECT_LE(work.index_entries_written, chunks * kLevels) << chunks << " chunks";
-    // The bitmap for its longest run, and a word or two that tell whether it goes on outside.
-    EXPECT_LE(work.bitmap_words_scanned, chunks * (2 * heap.kChunk / 64 + 8))
+    // A word on either side of each run; of the chunk what tells whether a run goes on outside.
+    EXPECT_LE(work.bitmap_words_scanned, 2 * runs.size() + chunks * (2 * heap.kChunk / 64 + 8))
         << chunks << " chunks";
     for (const PageRange& run : runs) heap->AllocateRange(run);
   }

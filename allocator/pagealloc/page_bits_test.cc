@@ -466,6 +466,18 @@ TEST(LowestRun64DeathTest, NoBitsBreaksTheContract) {
   EXPECT_DEATH(static_cast<void>(LowestRun64(1, 0)), "contract broken: count >= 1");
 }
 
+TEST(Ones64, RandomWordsAgreeWithCountingBitByBit) {
+  std::mt19937_64 random(8);
+  EXPECT_EQ(Ones64(0), 0u);
+  EXPECT_EQ(Ones64(~std::uint64_t{0}), 64u);
+  for (unsigned round = 0; round < 2000; ++round) {
+    const std::uint64_t word = round % 2 == 0 ? random() : random() & random() & random();
+    unsigned ones = 0;
+    for (unsigned i = 0; i < 64; ++i) ones += word >> i & 1;
+    ASSERT_EQ(Ones64(word), ones) << word;
+  }
+}
+
 TEST(WordMask, CoversExactlyTheBitsAsked) {
   EXPECT_EQ(WordMask(0, 64), ~std::uint64_t{0});
   EXPECT_EQ(WordMask(0, 1), 1u);

@@ -25,9 +25,7 @@ struct PageCache {
   std::uint64_t scavenged = 0;
 
   [[nodiscard]] constexpr bool empty() const { return pages == 0; }
-  [[nodiscard]] constexpr PageCount size() const {
-    return PageCount{static_cast<std::uint64_t>(std::popcount(pages))};
-  }
+  [[nodiscard]] constexpr PageCount size() const { return PageCount{Ones64(pages)}; }
 
   /// Takes the lowest run of `want` pages, at least 1 (contract); nullopt if none fits, which more
   /// than 64 never do. Bits outside the run stay.
@@ -36,7 +34,7 @@ struct PageCache {
     const unsigned at = LowestRun64(pages, want.raw);
     if (at >= 64) return std::nullopt;
     const std::uint64_t run = WordMask(at, static_cast<unsigned>(want.raw));
-    const auto was_scavenged = static_cast<std::uint64_t>(std::popcount(scavenged & run));
+    const unsigned was_scavenged = Ones64(scavenged & run);
     pages &= ~run;
     scavenged &= ~run;
     return Allocation{base + PageCount{at}, PageCount{was_scavenged}};

@@ -1,42 +1,47 @@
-/// reach_index.h: finds the lowest run of N free pages without reading every bitmap.
+/// reach_index.h: of each chunk the longest free run that begins in it, kept while pages change.
 ///
-/// Of each chunk the index knows its reach: the length of the longest free run that BEGINS in it,
-/// counted in full wherever it ends, up to kMost pages. A run is as long as it can be, so a chunk
-/// in the middle of one has no run of its own:
+/// A chunk's reach is the length of the longest free run that BEGINS in it, counted in full
+/// wherever it ends, up to kMost pages. A run is as long as it can be, so a chunk in the middle of
+/// one has no run of its own:
 ///
 ///   chunk       7          8          9         10
 ///   bitmap  1100 0110  0000 0000  0000 1101  1000 1110      1 = allocated
 ///   reach      13          0          1          3          13: page 7 of chunk 7 to page 3 of
 ///                                                           chunk 9 are one run
 ///
-/// So the lowest place for N pages is in the first chunk whose reach is at least N (max_lanes.h
-/// finds it): the lowest run of N in its bitmap, or, if there is none, the run that leaves it at
-/// its end. No run lies "between" two entries. The lanes, their maxima, and the bits of wholly free
-/// chunks, by which the length of a long run is told, are in the chunk map.
+/// So the lowest place for N pages is in the first chunk whose reach is at least N
+/// (reach_search.h). The lanes, their maxima (max_lanes.h), and the bits of wholly free chunks, by
+/// which the length of a long run is told, are in the chunk map.
 ///
 /// Freeing tells the joined run from the neighbours' bits and raises one number; the next chunk
 /// loses its run if that was joined. Allocating takes from a run: only if that was its chunk's
-/// longest, the next one is looked for, by the runs of the bitmap's words (word_runs.h), which also
-/// tell a search where in a chunk to look. Numbers are exact between two operations, but for
-/// one: while a heap is filled page by page, the chunk in which that happens is "lazy", its number
-/// an upper bound. It is put right when a search looks there in vain, or another chunk becomes
-/// lazy.
+/// longest, the next one is looked for, by the runs of the bitmap's words (word_runs.h).
 ///
-/// Idea: Go 1.26, mpagealloc.go (pageAlloc.summary, find, update), which keeps the free pages at
-/// the start, in the middle and at the end of everything instead; summary_view.h still tells them.
+/// One word may wait. While operations change pages of the same 64-page word as the one before
+/// them, only the bitmap changes, and the index remembers that word as it was:
+///
+///   Waits()  same word as last time?   yes: remember its bits, once; nothing else to do
+///                                      no:  Settle(), and the change is told at once
+///   Settle()  before a search, and before pages of another word change
+///
+/// Between two operations the index is exact for the bitmaps with that one word as it was.
+///
+/// Idea: Go 1.26, mpagealloc.go (pageAlloc.summary, update), which keeps the free pages at the
+/// start, in the middle and at the end of everything instead; summary_view.h still tells them.
 #pragma once
 
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <optional>
 
 #include "pagealloc/chunk_map.h"
 #include "pagealloc/contract.h"
 #include "pagealloc/free_walk.h"
+#include "pagealloc/hot.h"
 #include "pagealloc/layout.h"
 #include "pagealloc/max_lanes.h"
 #include "pagealloc/page_bits.h"
+#include "pagealloc/reach_search.h"
 #include "pagealloc/units.h"
 #include "pagealloc/word_runs.h"
 #include "pagealloc/work_counters.h"
@@ -47,16 +52,6 @@ namespace testing {
 struct AllocatorAccess;
 }  // namespace testing
 
-/// Where a run of free pages lies.
-struct Found {
-  PageOffset first;
-  /// No page below this one is free. Page-exact only sometimes; lies in the heap.
-  PageOffset hint;
-
-  friend constexpr bool operator==(Found, Found) = default;
-};
-
-/// Every method comes after the bits of the pages it speaks of were changed.
 template <Layout L, class Counters>
 class ReachIndex {
   using G = Geometry<L>;
@@ -64,6 +59,7 @@ class ReachIndex {
   using Block = typename Chunks::Block;
   using Bits = PageBits<static_cast<unsigned>(G::kChunkPages.raw)>;
   using Walk = FreeWalk<L, Counters>;
+  using Search = ReachSearch<L, Counters>;
   using Lanes = MaxLanes<Chunks::kBlockChunks>;
   static constexpr auto kPages = static_cast<unsigned>(G::kChunkPages.raw);
 
@@ -71,58 +67,85 @@ class ReachIndex {
   /// Longer runs are known to be at least so long.
   static constexpr unsigned kMost = Lanes::kMost;
 
+  /// Whether a non-empty range lies in the word in which pages changed last. If so, KeepsWaiting()
+  /// is all that is to be said of a change.
+  [[nodiscard]] PA_HOT bool InLastWord(PageOffset begin, PageOffset end) const {
+    return begin.raw / 64 == last_word_ && (end.raw - 1) / 64 == last_word_;
+  }
+  /// Comes before bits of that word change; they are `now`.
+  PA_HOT void KeepsWaiting(std::uint64_t now) {
+    before_ = pending_ ? before_ : now;
+    pending_ = true;
+  }
+
+  /// Comes before the bits of a non-empty range change. True: the change may wait, and nothing more
+  /// is to be said. False: one of the methods below comes after the change.
+  [[nodiscard]] PA_HOT bool Waits(Chunks& chunks, PageOffset begin, PageOffset end,
+                                  Counters& counters) {
+    if (InLastWord(begin, end)) {
+      KeepsWaiting(chunks[G::ChunkOf(begin)].allocated.WordOf(G::PageInChunk(begin)));
+      return true;
+    }
+    MovesOn(chunks, end, counters);
+    return false;
+  }
+  /// The same where the answer is known: the range that ends at `end` is not in that word.
+  PA_HOT void MovesOn(Chunks& chunks, PageOffset end, Counters& counters) {
+    Settle(chunks, counters);
+    last_word_ = (end.raw - 1) / 64;
+  }
+
+  /// Nothing is pending afterwards.
+  PA_HOT void Settle(Chunks& chunks, Counters& counters) {
+    if (pending_) {
+      pending_ = false;
+      WordChanged(chunks, PageOffset{last_word_ * 64}, before_, counters);
+    }
+  }
+
   /// Whole chunks joined the heap, all free.
   void Grown(Chunks& chunks, PageRange pages, Counters& counters) {
-    if (bounds_.empty()) {
-      bounds_ = pages;
-    } else {
-      bounds_ = {std::min(bounds_.begin, pages.begin), std::max(bounds_.end, pages.end)};
-    }
-    FreedOverBorders(chunks, pages, counters);
+    Settle(chunks, counters);
+    search_.Grown(chunks, pages);
+    FreedOverBorders(chunks, pages.begin, pages.end, counters);
   }
 
   /// A non-empty range is free now, none of it was.
-  void Freed(Chunks& chunks, PageRange pages, Counters& counters) {
-    const ChunkIndex at = G::ChunkOf(pages.begin);
-    const unsigned first = G::PageInChunk(pages.begin);
-    const std::uint64_t limit = first + (pages.end.raw - pages.begin.raw);
-    if (limit > kPages) {
-      FreedOverBorders(chunks, pages, counters);
+  PA_HOT void Freed(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
+    const ChunkIndex at = G::ChunkOf(begin);
+    const unsigned first = G::PageInChunk(begin);
+    const std::uint64_t wide_limit = first + (end.raw - begin.raw);
+    if (wide_limit > kPages) {
+      FreedOverBorders(chunks, begin, end, counters);
       return;
     }
+    const auto limit = static_cast<unsigned>(wide_limit);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
-    const auto& bits = block.chunks[i].allocated;
+    const Bits& bits = block.chunks[i].allocated;
     const unsigned below = bits.ZerosBelow(first);
-    const unsigned end =
-        static_cast<unsigned>(limit) + bits.ZerosFrom(static_cast<unsigned>(limit));
-    counters.WordsScanned(2 + (below + end - limit) / 64);
-    JoinRuns(block.words[i].runs, bits, first - below, static_cast<unsigned>(limit), end);
-    const bool from_start = below == first;
-    const bool to_end = end == kPages;
-    if (from_start && to_end) block.whole.Set(i);
-    if (from_start && Walk::IsFree(chunks, pages.begin.raw - first - 1)) {
-      Joined(chunks, pages, counters);
-    } else if (to_end && Walk::IsFree(chunks, G::ChunkBegin(at).raw + kPages)) {
-      // No longer run can begin here; but the next chunk may have to give one up.
-      if (limit == kPages || block.reach.Get(i) < kMost) Joined(chunks, pages, counters);
+    const unsigned run_end = limit + bits.ZerosFrom(limit);
+    counters.WordsScanned(2 + (below + run_end - limit) / 64);
+    JoinRuns(block.words[i].runs, bits, first - below, limit, run_end);
+    if (below == first || run_end == kPages) {
+      FreedAtBorder(chunks, begin, end, below == first, run_end == kPages, counters);
     } else {
-      RaiseTo(chunks, at, end - first + below, counters);
+      RaiseTo(chunks, block, at, run_end - first + below, counters);
     }
   }
 
   /// A run of a batch is free now, the index is not asked for it yet. FreedInBatch() comes when
   /// this was said of all runs.
-  void NoteInBatch(Chunks& chunks, PageRange pages) {
+  void NoteInBatch(Chunks& chunks, PageRange pages, Counters& counters) {
     if (!InOneChunk(pages)) {
-      NoteWholeChunks(chunks, pages);
+      NoteOverBorders(chunks, pages.begin, pages.end, counters);
       return;
     }
     const ChunkIndex at = G::ChunkOf(pages.begin);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
-    CountWords(chunks, pages);
-    if (block.chunks[i].allocated.ZerosFrom(0) == kPages) block.whole.Set(i);
+    NoteFreed(block, i, G::PageInChunk(pages.begin),
+              static_cast<unsigned>(G::PageInChunk(pages.begin) + pages.size().raw), counters);
     if (block.freed_once.Get(i)) block.freed_again.Set(i);
     block.freed_once.Set(i);
   }
@@ -141,209 +164,216 @@ class ReachIndex {
         return;
       }
     }
-    Freed(chunks, pages, counters);
+    Joined(chunks, pages.begin, pages.end, counters);
   }
 
   /// The lowest pages of a free run are allocated now.
-  void TakenFromStart(Chunks& chunks, PageRange pages, Counters& counters) {
-    const ChunkIndex at = G::ChunkOf(pages.begin);
-    const unsigned first = G::PageInChunk(pages.begin);
-    const std::uint64_t limit = first + (pages.end.raw - pages.begin.raw);
+  PA_HOT void TakenFromStart(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
+    const unsigned first = G::PageInChunk(begin);
+    const std::uint64_t limit = first + (end.raw - begin.raw);
     if (limit >= kPages) {
-      Taken(chunks, pages, counters);
+      TakenOverBorders(chunks, begin, end, 0, counters);
       return;
     }
-    Block& block = chunks.BlockAt(at);
-    const std::size_t i = Chunks::IndexInBlock(at);
-    if (first == 0) block.whole.Clear(i);
-    const auto& bits = block.chunks[i].allocated;
-    const auto left = static_cast<unsigned>(limit);
-    unsigned end = left + bits.ZerosFrom(left, WordRuns::kMost);
-    counters.WordsScanned(1 + (end - left) / 64);
-    CutRun(block.words[i].runs, bits, first, left, end);
-    if (at == lazy_) return;
-    if (end - left >= WordRuns::kMost) end += bits.ZerosFrom(end);
-    std::uint64_t rest = end - left;
-    if (end == kPages)
-      rest += Walk::FreeFrom(chunks, G::ChunkBegin(at) + G::kChunkPages, kMost, counters);
-    if (limit - first + rest < block.reach.Get(i) || StillLongest(block, i)) return;
-    if (end == kPages && rest >= first) {
-      // The rest is the longest again, and so it goes on while a heap is filled.
-      if (rest >= kMost) return;
-      if (lazy_ != kNoChunk) Recompute(chunks, lazy_, counters);
-      lazy_ = at;
-    } else {
-      Recompute(chunks, at, counters);
-    }
+    TakenInChunk(chunks, G::ChunkOf(begin), first, static_cast<unsigned>(limit), counters);
   }
 
   /// A non-empty range, all of one free run, is allocated now.
-  [[gnu::noinline]] void Taken(Chunks& chunks, PageRange pages, Counters& counters) {
-    CountWords(chunks, pages);
-    for (ChunkIndex at = G::ChunkOf(pages.begin); G::ChunkBegin(at) < pages.end; ++at) {
-      chunks.BlockAt(at).whole.Clear(Chunks::IndexInBlock(at));
+  PA_HOT void Taken(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
+    const unsigned first = G::PageInChunk(begin);
+    const ChunkIndex at = G::ChunkOf(begin);
+    const unsigned below = chunks[at].allocated.ZerosBelow(first);
+    counters.WordsScanned(1 + below / 64);
+    const bool from_below = below == first && Walk::IsFree(chunks, G::ChunkBegin(at).raw - 1);
+    const std::uint64_t limit = first + (end.raw - begin.raw);
+    if (from_below || limit >= kPages) {
+      TakenOverBorders(chunks, begin, end, below, counters);
+    } else {
+      TakenInChunk(chunks, at, first - below, static_cast<unsigned>(limit), counters);
     }
-    const std::uint64_t below = Walk::FreeBelow(chunks, pages.begin, kMost, counters);
-    const std::uint64_t above = Walk::FreeFrom(chunks, pages.end, kMost, counters);
-    const ChunkIndex next = G::ChunkOf(pages.end);
-    if (below < kMost) {  // else the chunk that the run begins in is still as good as before
-      const ChunkIndex at = G::ChunkOf(PageOffset{pages.begin.raw - below});
-      Shortened(chunks, at, below + pages.size().raw + above, counters);
-      if (at == next) return;
-    }
-    if (above > 0) RaiseTo(chunks, next, above, counters);
   }
 
-  /// All free pages of a 64-page block were taken: `taken`, not 0.
-  void TakenInWord(Chunks& chunks, PageOffset base, std::uint64_t taken, Counters& counters) {
+  /// Any pages of the 64-page word at `base` are free or allocated now that were not; its bits
+  /// were `before`.
+  [[gnu::noinline]] void WordChanged(Chunks& chunks, PageOffset base, std::uint64_t before,
+                                     Counters& counters) {
     const ChunkIndex at = G::ChunkOf(base);
     const unsigned first = G::PageInChunk(base);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
+    const Bits& bits = block.chunks[i].allocated;
+    const std::uint64_t now = bits.WordOf(first);
+    if (now == before) return;
     block.whole.Clear(i);
-    CountWords(chunks, PageRange::Of(base, PageCount{64}));
-    if (!StillLongest(block, i)) Recompute(chunks, at, counters);
-    // Only runs that reach into other chunks change more than that.
-    const auto low = static_cast<unsigned>(std::countr_one(taken));
-    const auto high = static_cast<unsigned>(std::countl_one(taken));
-    const bool at_end = first + 64 == kPages;
-    const bool from_start = low > 0 && block.chunks[i].allocated.ZerosBelow(first) == first;
-    counters.WordsScanned(low > 0 ? 1 + first / 64 : 0);
-    if (from_start || (at_end && low == 64)) {
-      Taken(chunks, PageRange::Of(base, PageCount{low}), counters);
+    counters.WordsScanned(3);
+    const CountedRuns runs = CountRuns(block.words[i].runs, bits, first / 64, before);
+    const std::uint64_t free = ~(now & before);  // now or before
+    const bool first_page_free = first == 0 ? (free & 1) != 0 : !bits.Get(0);
+    if ((runs.lowest == 0 && first_page_free) ||
+        (free >> 63 != 0 && first + 64 + bits.ZerosFrom(first + 64) == kPages)) {
+      WordChangedAtBorder(chunks, at, first, before, counters);
+      return;
     }
-    if (at_end && high > 0 && high < 64) {
-      Taken(chunks, {base + PageCount{64 - high}, base + PageCount{64}}, counters);
-    }
-  }
-
-  /// Of a 64-page block the pages `freed`, not 0, are free now, none of them was.
-  void FreedInWord(Chunks& chunks, PageOffset base, std::uint64_t freed, Counters& counters) {
-    const ChunkIndex at = G::ChunkOf(base);
-    Block& block = chunks.BlockAt(at);
-    const std::size_t i = Chunks::IndexInBlock(at);
-    std::uint64_t free = ~block.chunks[i].allocated.WordOf(G::PageInChunk(base));
-    CountWords(chunks, PageRange::Of(base, PageCount{64}));
-    // The runs at the block's ends may go on outside.
-    const auto low = static_cast<unsigned>(std::countr_one(free));
-    const std::uint64_t low_run = low == 0 ? 0 : WordMask(0, low);
-    const auto high = static_cast<unsigned>(std::countl_one(free & ~low_run));
-    const std::uint64_t high_run = high == 0 ? 0 : WordMask(64 - high, high);
-    for (const std::uint64_t run : {freed & low_run, freed & high_run}) {
-      if (run == 0) continue;
-      const auto first = static_cast<unsigned>(std::countr_zero(run));
-      const auto end = 64 - static_cast<unsigned>(std::countl_zero(run));
-      Freed(chunks, {base + PageCount{first}, base + PageCount{end}}, counters);
-    }
-    // Runs that lay between the freed pages are no longer this chunk's if all began further down.
-    const unsigned in_chunk = G::PageInChunk(base);
-    if ((freed & low_run) != 0 && block.reach.Get(i) > 0 &&
-        block.chunks[i].allocated.ZerosBelow(in_chunk) == in_chunk &&
-        Walk::IsFree(chunks, G::ChunkBegin(at).raw - 1)) {
+    const unsigned reach = block.reach.Get(i);
+    const bool told = runs.now < WordRuns::kMost;
+    if (told && runs.now == reach) return;
+    if (told && runs.now > reach) {
+      RaiseTo(chunks, block, at, runs.now, counters);
+    } else if (std::max(runs.before, runs.now) >= std::min(reach, WordRuns::kMost)) {
       Recompute(chunks, at, counters);
     }
-    free &= ~(low_run | high_run);
-    unsigned longest = block.reach.Get(i);
-    const unsigned before = longest;
-    for (std::uint64_t starts = RunStarts64(free, longest + 1); starts != 0;) {
-      ++longest;
-      starts &= free >> longest;  // those that go on for one more
-    }
-    if (longest > before) RaiseTo(chunks, at, longest, counters);
   }
 
-  /// Lowest run of `want` pages, at least 1; nullopt if there is none. Nothing below `from` may be
-  /// free, and `from` must lie in the heap (Go: find).
-  [[nodiscard]] std::optional<Found> Find(Chunks& chunks, PageCount want, PageOffset from,
-                                          Counters& counters) {
-    const auto bound = static_cast<unsigned>(std::min<std::uint64_t>(want.raw, kMost));
-    const ChunkIndex start = G::ChunkOf(from);
-    std::optional<ChunkIndex> at = start;
-    if (chunks.BlockAt(start).reach.Get(Chunks::IndexInBlock(start)) < bound) {
-      at = FirstAtLeast(chunks, start + ChunkCount{1}, bound, counters);
-    }
-    while (at) {
-      const unsigned in_chunk = *at == start ? G::PageInChunk(from) : 0;
-      if (const auto found = Look(chunks, *at, in_chunk, want, from, counters)) return found;
-      if (*at == lazy_) {
-        Recompute(chunks, *at, counters);
-      } else if (want.raw <= kMost) {
-        BrokenPromise(at->raw, want);
-      }
-      at = FirstAtLeast(chunks, *at + ChunkCount{1}, bound, counters);
-    }
-    return std::nullopt;
+  /// First page of the lowest run of `want` pages, at least 1; kNowhere if there is none.
+  [[nodiscard]] PA_HOT PageOffset Find(Chunks& chunks, PageCount want, Counters& counters) {
+    Settle(chunks, counters);
+    return search_.Find(chunks, want, counters);
   }
+  static constexpr PageOffset kNowhere = Search::kNowhere;
 
   /// Lowest and one past the highest page that ever joined; empty at first.
-  [[nodiscard]] PageRange bounds() const { return bounds_; }
-
-  /// The index promised a run that is not there: memory was overwritten, or an update forgotten.
-  [[noreturn]] static void BrokenPromise(std::uint64_t chunk, PageCount want) {
-    internal::Broken("invariant", "a run that the index promised exists", "chunk, want", __FILE__,
-                     __LINE__, chunk, want);
-  }
+  [[nodiscard]] PageRange bounds() const { return search_.bounds(); }
 
  private:
   friend struct testing::AllocatorAccess;
 
-  static constexpr ChunkIndex kNoChunk{G::kChunks.raw};
+  static constexpr std::uint64_t kNoWord = ~std::uint64_t{0};
 
   static bool InOneChunk(PageRange pages) {
     return G::PageInChunk(pages.begin) + (pages.end.raw - pages.begin.raw) <= kPages;
   }
 
-  /// Whether a run as long as the chunk's longest is still there, after one became shorter. Not
-  /// always known: the chunk's lowest run may have begun further down.
-  PA_HOT static bool StillLongest(const Block& block, std::size_t i) {
-    const unsigned reach = block.reach.Get(i);
-    if (reach == 0) return true;
-    return reach < WordRuns::kMost && block.chunks[i].allocated.Get(0) &&
-           block.words[i].runs.FirstAtLeast(reach) < WordRuns::kWords;
+  /// Pages up to `limit` < kPages of chunk `at` are allocated now, of a run that began at page
+  /// `begin` of the chunk.
+  PA_HOT void TakenInChunk(Chunks& chunks, ChunkIndex at, unsigned begin, unsigned limit,
+                           Counters& counters) {
+    Block& block = chunks.BlockAt(at);
+    const std::size_t i = Chunks::IndexInBlock(at);
+    const Bits& bits = block.chunks[i].allocated;
+    const unsigned end = limit + bits.ZerosFrom(limit);
+    counters.WordsScanned(1 + (end - limit) / 64);
+    const unsigned longest = CutRun(block.words[i].runs, bits, begin, limit, end - limit);
+    if (begin == 0) block.whole.Clear(i);
+    // A run that goes on behind the chunk may be the longest: to be counted anew.
+    if (end == kPages || end - begin >= block.reach.Get(i)) {
+      SetReach(chunks, block, at, longest, counters);
+    }
   }
 
-  /// Any of these pages changed.
-  static void CountWords(Chunks& chunks, PageRange pages) {
-    for (PageOffset from = pages.begin; from < pages.end;) {
+  /// Pages of several chunks, or to the end of one, or of a run that began further down, are
+  /// allocated now. `below`: so many free pages are in front of them in their chunk.
+  [[gnu::noinline]] void TakenOverBorders(Chunks& chunks, PageOffset begin, PageOffset end,
+                                          unsigned below, Counters& counters) {
+    ForChunks(chunks, begin, end, [&](Block& block, std::size_t i, unsigned first, unsigned limit) {
+      block.whole.Clear(i);
+      if (limit - first == kPages) {
+        block.words[i].runs = WordRuns{};
+        return;
+      }
+      const Bits& bits = block.chunks[i].allocated;
+      const unsigned rest = bits.ZerosFrom(limit);
+      counters.WordsScanned(1 + rest / 64);
+      CutRun(block.words[i].runs, bits, first == 0 ? 0 : first - below, limit, rest);
+    });
+    const std::uint64_t all_below =
+        below == G::PageInChunk(begin) ? Walk::FreeBelow(chunks, begin, kMost, counters) : below;
+    const std::uint64_t above = Walk::FreeFrom(chunks, end, kMost, counters);
+    const ChunkIndex next = G::ChunkOf(end);
+    if (all_below < kMost) {  // else the chunk that the run begins in is still as good as before
+      const ChunkIndex at = G::ChunkOf(PageOffset{begin.raw - all_below});
+      Shortened(chunks, at, all_below + (end.raw - begin.raw) + above, counters);
+      if (at == next) return;
+    }
+    if (above > 0) RaiseTo(chunks, chunks.BlockAt(next), next, above, counters);
+  }
+
+  /// Calls `visit(block, index in it, first page, limit)` for each chunk's part of a range.
+  template <class Visit>
+  static void ForChunks(Chunks& chunks, PageOffset begin, PageOffset end, Visit&& visit) {
+    for (PageOffset from = begin; from < end;) {
       const ChunkIndex at = G::ChunkOf(from);
-      Block& block = chunks.BlockAt(at);
-      const std::size_t i = Chunks::IndexInBlock(at);
       const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
-      CountRuns(block.words[i].runs, block.chunks[i].allocated, G::PageInChunk(from),
-                next <= pages.end ? kPages : G::PageInChunk(pages.end));
+      const unsigned limit = next <= end ? kPages : G::PageInChunk(end);
+      visit(chunks.BlockAt(at), Chunks::IndexInBlock(at), G::PageInChunk(from), limit);
       from = next;
     }
   }
 
-  static void NoteWholeChunks(Chunks& chunks, PageRange pages) {
-    CountWords(chunks, pages);
-    for (ChunkIndex at = G::ChunkOf(pages.begin); G::ChunkBegin(at) < pages.end; ++at) {
-      Block& block = chunks.BlockAt(at);
-      const std::size_t i = Chunks::IndexInBlock(at);
-      const PageOffset begin = G::ChunkBegin(at);
-      const bool inner = pages.begin <= begin && begin + G::kChunkPages <= pages.end;
-      if (inner || block.chunks[i].allocated.ZerosFrom(0) == kPages) {
-        block.whole.Set(i);
-      }
+  /// Pages [first, limit) of chunk i of a block are free now: all but its reach.
+  static void NoteFreed(Block& block, std::size_t i, unsigned first, unsigned limit,
+                        Counters& counters) {
+    if (limit - first == kPages) {
+      block.words[i].runs = WordRuns{};
+      block.words[i].runs.Set(0, kPages);
+      block.whole.Set(i);
+      return;
     }
+    const Bits& bits = block.chunks[i].allocated;
+    const unsigned begin = first - bits.ZerosBelow(first);
+    const unsigned end = limit + bits.ZerosFrom(limit);
+    counters.WordsScanned(2 + (first - begin + end - limit) / 64);
+    JoinRuns(block.words[i].runs, bits, begin, limit, end);
+    if (begin == 0 && end == kPages) block.whole.Set(i);
+  }
+  static void NoteOverBorders(Chunks& chunks, PageOffset begin, PageOffset end,
+                              Counters& counters) {
+    ForChunks(chunks, begin, end, [&](Block& block, std::size_t i, unsigned first, unsigned limit) {
+      NoteFreed(block, i, first, limit, counters);
+    });
   }
 
-  [[gnu::noinline]] void FreedOverBorders(Chunks& chunks, PageRange pages, Counters& counters) {
-    NoteWholeChunks(chunks, pages);
-    Joined(chunks, pages, counters);
+  [[gnu::noinline]] void FreedOverBorders(Chunks& chunks, PageOffset begin, PageOffset end,
+                                          Counters& counters) {
+    NoteOverBorders(chunks, begin, end, counters);
+    Joined(chunks, begin, end, counters);
+  }
+
+  /// A range of one chunk is free now, and its run begins or ends at the chunk's border.
+  [[gnu::noinline]] void FreedAtBorder(Chunks& chunks, PageOffset begin, PageOffset end,
+                                       bool from_start, bool to_end, Counters& counters) {
+    const ChunkIndex at = G::ChunkOf(begin);
+    Block& block = chunks.BlockAt(at);
+    const std::size_t i = Chunks::IndexInBlock(at);
+    if (from_start && to_end) block.whole.Set(i);
+    // Where a run goes on below and is as long as numbers can say, it stays so; where it only goes
+    // on above, no longer run can begin here, but the next chunk may have to give one up.
+    const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
+    if (!from_start && end != next && block.reach.Get(i) == kMost) return;
+    Joined(chunks, begin, end, counters);
+  }
+
+  /// A word changed, and of the runs counted one begins or ends at the chunk's border, or did.
+  [[gnu::noinline]] void WordChangedAtBorder(Chunks& chunks, ChunkIndex at, unsigned first,
+                                             std::uint64_t before, Counters& counters) {
+    Block& block = chunks.BlockAt(at);
+    const std::size_t i = Chunks::IndexInBlock(at);
+    const Bits& bits = block.chunks[i].allocated;
+    const std::uint64_t now = bits.WordOf(first);
+    if (now == 0 && bits.ZerosFrom(0) == kPages) block.whole.Set(i);
+    Recompute(chunks, at, counters);
+    if (std::countr_zero(now) != std::countr_zero(before) && bits.ZerosBelow(first) == first) {
+      const std::uint64_t below = Walk::FreeBelow(chunks, G::ChunkBegin(at), kMost, counters);
+      if (below > 0 && below < kMost) {
+        Recompute(chunks, G::ChunkOf(PageOffset{G::ChunkBegin(at).raw - below}), counters);
+      }
+    }
+    const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
+    if (first + 64 == kPages && (now ^ before) >> 63 != 0 && Walk::IsFree(chunks, next.raw)) {
+      Recompute(chunks, G::ChunkOf(next), counters);
+    }
   }
 
   /// Any pages of a chunk are free now that were not.
   void FreedHereAndThere(Chunks& chunks, ChunkIndex at, Counters& counters) {
     Recompute(chunks, at, counters);
-    const auto& bits = chunks[at].allocated;
+    const Bits& bits = chunks[at].allocated;
     const PageOffset begin = G::ChunkBegin(at);
     if (!bits.Get(0)) {  // its first run may have begun further down
       const std::uint64_t below = Walk::FreeBelow(chunks, begin, kMost, counters);
       if (below > 0 && below < kMost) {
         const ChunkIndex first = G::ChunkOf(PageOffset{begin.raw - below});
         const std::uint64_t above = Walk::FreeFrom(chunks, begin, kMost, counters);
-        RaiseTo(chunks, first, below + above, counters);
+        RaiseTo(chunks, chunks.BlockAt(first), first, below + above, counters);
       }
     }
     if (!bits.Get(kPages - 1)) {  // and the next chunk's may begin here now
@@ -354,24 +384,23 @@ class ReachIndex {
   }
 
   /// Free pages are part of a run that may begin and end in other chunks.
-  [[gnu::noinline]] void Joined(Chunks& chunks, PageRange pages, Counters& counters) {
-    const std::uint64_t below = Walk::FreeBelow(chunks, pages.begin, kMost, counters);
-    const std::uint64_t above = Walk::FreeFrom(chunks, pages.end, kMost, counters);
-    const ChunkIndex next = G::ChunkOf(pages.end);
+  void Joined(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
+    const std::uint64_t below = Walk::FreeBelow(chunks, begin, kMost, counters);
+    const std::uint64_t above = Walk::FreeFrom(chunks, end, kMost, counters);
+    const ChunkIndex next = G::ChunkOf(end);
     // kNoChunk: so far down that its number is the highest there is.
-    const ChunkIndex at =
-        below < kMost ? G::ChunkOf(PageOffset{pages.begin.raw - below}) : kNoChunk;
+    const ChunkIndex at = below < kMost ? G::ChunkOf(PageOffset{begin.raw - below}) : kNoChunk;
     if (above > 0 && at != next) {  // the run above belonged to the next chunk
       Shortened(chunks, next, above, counters);
     }
     if (at != kNoChunk) {
-      RaiseTo(chunks, at, below + pages.size().raw + above, counters);
+      RaiseTo(chunks, chunks.BlockAt(at), at, below + (end.raw - begin.raw) + above, counters);
     }
   }
 
   /// A run of so many pages begins in the chunk.
-  void RaiseTo(Chunks& chunks, ChunkIndex at, std::uint64_t run, Counters& counters) {
-    Block& block = chunks.BlockAt(at);
+  PA_HOT static void RaiseTo(Chunks& chunks, Block& block, ChunkIndex at, std::uint64_t run,
+                             Counters& counters) {
     const std::size_t i = Chunks::IndexInBlock(at);
     const auto reach = static_cast<unsigned>(std::min<std::uint64_t>(run, kMost));
     if (reach <= block.reach.Get(i)) return;
@@ -386,102 +415,63 @@ class ReachIndex {
     if (std::min<std::uint64_t>(before, kMost) >= reach) Recompute(chunks, at, counters);
   }
 
-  [[gnu::noinline]] void Recompute(Chunks& chunks, ChunkIndex at, Counters& counters) {
-    if (at == lazy_) lazy_ = kNoChunk;
-    SetReach(chunks, at, Reach(chunks, at, counters), counters);
+  /// Changes a chunk's reach to what its words tell now.
+  void Recompute(Chunks& chunks, ChunkIndex at, Counters& counters) {
+    Block& block = chunks.BlockAt(at);
+    SetReach(chunks, block, at, block.words[Chunks::IndexInBlock(at)].runs.max(), counters);
   }
 
-  void SetReach(Chunks& chunks, ChunkIndex at, std::uint64_t run, Counters& counters) {
-    Block& block = chunks.BlockAt(at);
-    const auto reach = static_cast<unsigned>(std::min<std::uint64_t>(run, kMost));
-    const unsigned levels = block.reach.Set(Chunks::IndexInBlock(at), reach);
+  /// The same; `by_words` is the largest of the words' numbers.
+  [[gnu::noinline]] static void SetReach(Chunks& chunks, Block& block, ChunkIndex at,
+                                         unsigned by_words, Counters& counters) {
+    const std::size_t i = Chunks::IndexInBlock(at);
+    const Bits& bits = block.chunks[i].allocated;
+    counters.WordsScanned(1);
+    const std::uint64_t last = bits.Get(kPages - 1) ? 0 : LastRun(chunks, bits, at, counters);
+    std::uint64_t longest = last;
+    const unsigned start = bits.ZerosFrom(0);
+    if (last < kPages && start < kPages) {
+      const bool told = by_words < WordRuns::kMost && (start == 0 || start < by_words);
+      const unsigned inside =
+          told ? by_words : LongestInside(chunks, bits, at, start, by_words, counters);
+      longest = std::max<std::uint64_t>(last, inside);
+    }
+    const auto reach = static_cast<unsigned>(std::min<std::uint64_t>(longest, kMost));
+    const unsigned levels = block.reach.Set(i, reach);
     counters.IndexWritten(levels);
     if (levels == Lanes::kShape.levels) counters.IndexWritten(chunks.MaxChanged(at));
   }
 
-  /// The longest run that begins in the chunk, from the bitmaps.
-  [[nodiscard]] static unsigned Reach(const Chunks& chunks, ChunkIndex at, Counters& counters) {
-    const PageOffset begin = G::ChunkBegin(at);
-    const PageOffset next = begin + G::kChunkPages;
-    const auto& bits = chunks[at].allocated;
-    counters.WordsScanned(kPages / 64);
-    std::uint64_t longest = chunks.BlockAt(at).words[Chunks::IndexInBlock(at)].runs.max();
-    if (!bits.Get(0) && Walk::IsFree(chunks, begin.raw - 1)) {  // the first run began further down
-      const unsigned start = bits.ZerosFrom(0);
-      if (start == kPages) return 0;
-      auto others = bits;
-      others.SetRange(0, start);
-      longest = others.Summarize().max.raw;
-    } else if (longest == WordRuns::kMost) {
-      longest = bits.Summarize().max.raw;
-    }
-    if (!bits.Get(kPages - 1)) {
-      const unsigned tail = bits.ZerosBelow(kPages);
-      longest = std::max(longest, tail + Walk::FreeFrom(chunks, next, kMost, counters));
-    }
-    return static_cast<unsigned>(std::min<std::uint64_t>(longest, kMost));
-  }
-
-  /// The first chunk at or after `at` with such a reach, as far as is known.
-  [[nodiscard]] std::optional<ChunkIndex> FirstAtLeast(const Chunks& chunks, ChunkIndex at,
-                                                       unsigned reach, Counters& counters) const {
-    if (G::ChunkBegin(at) >= bounds_.end) return std::nullopt;
-    std::uint64_t lines = 0;
-    std::optional<ChunkIndex> found;
-    std::uint64_t block = Chunks::BlockOf(at);
-    const Block* const first = chunks.LookupBlock(at);
-    std::uint64_t i = Chunks::kBlockChunks;
-    if (first != nullptr) {
-      i = first->reach.FirstAtLeast(Chunks::IndexInBlock(at), reach, lines);
-    }
-    if constexpr (Chunks::kBlocks > 1) {
-      const std::uint64_t last = Chunks::BlockOf(G::ChunkOf(PageOffset{bounds_.end.raw - 1}));
-      if (i == Chunks::kBlockChunks && block < last) {
-        block = chunks.FirstBlockAtLeast(block + 1, reach, lines);
-        if (block < Chunks::kBlocks) {
-          i = chunks.BlockAt(ChunkIndex{block << G::kChunkMapL2Bits})
-                  .reach.FirstAtLeast(0, reach, lines);
-        }
-      }
-    }
-    counters.IndexRead(lines);
-    if (i < Chunks::kBlockChunks) found = ChunkIndex{(block << G::kChunkMapL2Bits) + i};
-    return found;
-  }
-
-  /// The lowest run of `want` pages that begins in the chunk.
-  [[nodiscard]] static std::optional<Found> Look(const Chunks& chunks, ChunkIndex at,
-                                                 unsigned in_chunk, PageCount want, PageOffset from,
-                                                 Counters& counters) {
-    const Block& block = chunks.BlockAt(at);
-    const std::size_t i = Chunks::IndexInBlock(at);
-    const Bits& bits = block.chunks[i].allocated;
-    const PageOffset base = G::ChunkBegin(at);
-    if (want.raw <= WordRuns::kMost) {
-      const auto count = static_cast<unsigned>(want.raw);
-      const WordRuns runs = block.words[i].runs;
-      counters.WordsScanned(1);
-      if (const unsigned word = runs.FirstAtLeast(count); word < WordRuns::kWords) {
-        const PageOffset first = base + PageCount{LowestBeginning(bits, word, count)};
-        if (count == 1 || at != G::ChunkOf(from)) return Found{first, count == 1 ? first : from};
-        return Found{first, base + PageCount{LowestBeginning(bits, runs.FirstAtLeast(1), 1)}};
-      }
-    } else {
-      std::uint64_t words = 0;
-      const auto match = bits.Find(want.raw, in_chunk, words);
-      counters.WordsScanned(words);
-      if (match) return Found{base + PageCount{match->first}, from};
-    }
+  /// The run that leaves the chunk at its end; 0 if it began below the chunk.
+  [[nodiscard]] static std::uint64_t LastRun(const Chunks& chunks, const Bits& bits, ChunkIndex at,
+                                             Counters& counters) {
     const unsigned tail = bits.ZerosBelow(kPages);
-    if (tail == 0) return std::nullopt;
-    const PageOffset end = base + G::kChunkPages;
-    const std::uint64_t run = tail + Walk::FreeFrom(chunks, end, want.raw, counters);
-    if (run < want.raw) return std::nullopt;
-    return Found{PageOffset{end.raw - tail}, from};
+    if (tail == kPages && Walk::IsFree(chunks, G::ChunkBegin(at).raw - 1)) return 0;
+    return tail + Walk::FreeFrom(chunks, G::ChunkBegin(at) + G::kChunkPages, kMost, counters);
   }
 
-  PageRange bounds_{};
-  ChunkIndex lazy_ = kNoChunk;  // its number is an upper bound
+  /// The longest run that begins in a chunk and does not leave it, for what the words' numbers do
+  /// not tell: long ones, and the first one, which may have begun below. `start`: its pages here,
+  /// less than all; `by_words`: the largest of the numbers.
+  [[nodiscard]] [[gnu::noinline]] static unsigned LongestInside(const Chunks& chunks,
+                                                                const Bits& bits, ChunkIndex at,
+                                                                unsigned start, unsigned by_words,
+                                                                Counters& counters) {
+    const bool from_below = start > 0 && Walk::IsFree(chunks, G::ChunkBegin(at).raw - 1);
+    if (!from_below && by_words < WordRuns::kMost) return by_words;
+    counters.WordsScanned(kPages / 64);
+    if (!from_below) return static_cast<unsigned>(bits.Summarize().max.raw);
+    Bits others = bits;
+    others.SetRange(0, start);
+    return static_cast<unsigned>(others.Summarize().max.raw);
+  }
+
+  static constexpr ChunkIndex kNoChunk{G::kChunks.raw};
+
+  Search search_;
+  std::uint64_t last_word_ = kNoWord;  // of the last page that changed: page / 64
+  std::uint64_t before_ = 0;           // its bits as the index knows them, if pending
+  bool pending_ = false;
 };
 
 }  // namespace pagealloc

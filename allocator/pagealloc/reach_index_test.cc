@@ -49,18 +49,23 @@ class Indexed {
     std::fill_n(grown_.begin() + static_cast<std::ptrdiff_t>(chunk), count, true);
   }
   void Take(std::uint64_t first, std::uint64_t count, bool from_start) {
+    const PageRange pages = Range(first, count);
+    const bool waits = index_.Waits(chunks_, pages.begin, pages.end, counters_);
     Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Allocate(at, n); });
     Model(first, count, false);
+    if (waits) return;
     if (from_start) {
-      index_.TakenFromStart(chunks_, Range(first, count), counters_);
+      index_.TakenFromStart(chunks_, pages.begin, pages.end, counters_);
     } else {
-      index_.Taken(chunks_, Range(first, count), counters_);
+      index_.Taken(chunks_, pages.begin, pages.end, counters_);
     }
   }
   void Free(std::uint64_t first, std::uint64_t count) {
+    const PageRange pages = Range(first, count);
+    const bool waits = index_.Waits(chunks_, pages.begin, pages.end, counters_);
     Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Free(at, n); });
     Model(first, count, true);
-    index_.Freed(chunks_, Range(first, count), counters_);
+    if (!waits) index_.Freed(chunks_, pages.begin, pages.end, counters_);
   }
   /// All free pages of a 64-page block; those that were.
   std::uint64_t TakeWord(std::uint64_t first) {
@@ -68,27 +73,32 @@ class Indexed {
     auto& chunk = chunks_[G::ChunkOf(base)];
     const std::uint64_t taken = ~chunk.allocated.WordOf(G::PageInChunk(base));
     if (taken == 0) return 0;
+    const bool waits = index_.Waits(chunks_, base, base + PageCount{64}, counters_);
     chunk.allocated.SetInWord(G::PageInChunk(base), taken);
     chunk.scavenged.ClearInWord(G::PageInChunk(base), taken);
     Model(first, 64, false);
-    index_.TakenInWord(chunks_, base, taken, counters_);
+    if (!waits) index_.WordChanged(chunks_, base, ~taken, counters_);
     return taken;
   }
   void FreeWord(std::uint64_t first, std::uint64_t freed) {
     const PageOffset base = Range(first, 1).begin;
-    chunks_[G::ChunkOf(base)].allocated.ClearInWord(G::PageInChunk(base), freed);
+    const bool waits = index_.Waits(chunks_, base, base + PageCount{64}, counters_);
+    auto& bits = chunks_[G::ChunkOf(base)].allocated;
+    const std::uint64_t before = bits.WordOf(G::PageInChunk(base));
+    bits.ClearInWord(G::PageInChunk(base), freed);
     for (unsigned i = 0; i < 64; ++i) {
       if (freed >> i & 1) Model(first + i, 1, true);
     }
-    index_.FreedInWord(chunks_, base, freed, counters_);
+    if (!waits) index_.WordChanged(chunks_, base, before, counters_);
   }
 
   /// Runs as (first, count).
   void FreeBatch(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& runs) {
+    index_.Settle(chunks_, counters_);
     for (const auto& [first, count] : runs) {
       Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Free(at, n); });
       Model(first, count, true);
-      index_.NoteInBatch(chunks_, Range(first, count));
+      index_.NoteInBatch(chunks_, Range(first, count), counters_);
     }
     for (const auto& [first, count] : runs) {
       index_.FreedInBatch(chunks_, Range(first, count), counters_);
@@ -117,8 +127,9 @@ class Indexed {
     return std::min<std::uint64_t>(longest, Index::kMost);
   }
 
-  /// Every chunk's number, a bound for the lazy one, and whether it is free as a whole.
-  void ExpectExact() const {
+  /// Every chunk's number, and whether it is free as a whole; nothing waits.
+  void ExpectExact() {
+    index_.Settle(chunks_, counters_);
     for (std::uint64_t c = 0; c < chunks(); ++c) {
       const ChunkIndex at = G::ChunkOf(Range(c * kPages, 1).begin);
       const auto* block = chunks_.LookupBlock(at);
@@ -128,11 +139,7 @@ class Indexed {
       const std::uint64_t want = ModelReach(c);
       const bool whole = grown_[HostSize(c)] && RunFrom(c * kPages) >= kPages;
       ASSERT_EQ(block->whole.Get(i), whole) << "chunk " << c;
-      if (at == AllocatorAccess::lazy_of(index_)) {
-        ASSERT_GE(got, want) << "chunk " << c;
-      } else {
-        ASSERT_EQ(got, want) << "chunk " << c;
-      }
+      ASSERT_EQ(got, want) << "chunk " << c;
     }
   }
 
@@ -142,9 +149,7 @@ class Indexed {
     counters_ = {};
     return words;
   }
-  [[nodiscard]] bool lazy() const {
-    return AllocatorAccess::lazy_of(index_) < G::ChunkOf(Range(pages(), 1).begin);
-  }
+  [[nodiscard]] bool waiting() const { return AllocatorAccess::waiting_word(index_).has_value(); }
 
   /// The lowest place for `want` pages, from the lowest free page on.
   void ExpectFinds(std::uint64_t want) {
@@ -160,11 +165,8 @@ class Indexed {
       }
       page += std::max<std::uint64_t>(run, 1);
     }
-    const auto got = index_.Find(chunks_, PageCount{want}, Range(from, 1).begin, counters_);
-    ASSERT_EQ(got.has_value(), expected.has_value()) << want << " pages";
-    if (got) {
-      ASSERT_EQ(got->first, Range(*expected, 1).begin) << want << " pages";
-    }
+    const PageOffset got = index_.Find(chunks_, PageCount{want}, counters_);
+    ASSERT_EQ(got, expected ? Range(*expected, 1).begin : Index::kNowhere) << want << " pages";
   }
 
  private:
@@ -204,23 +206,21 @@ TYPED_TEST(ReachIndexOf, WordsReadAreCounted) {
   heap.Grow(0, 1);
   heap.Take(0, Heap::kPages, true);
   heap.Words();
-  heap.Free(12, 3);
-  EXPECT_EQ(heap.Words(), 2u) << "one on either side";
-  heap.Free(10, 2);
-  EXPECT_EQ(heap.Words(), 2u);
-  heap.Take(10, 1, true);  // of the longest run: all words are looked at for another one
-  EXPECT_EQ(heap.Words(), 1 + kWords);
-  if constexpr (kWords > 1) {
-    heap.Free(15, 60);
-    heap.Free(10, 1);
-    heap.Words();
-    heap.Take(10, 1, true);
-    EXPECT_EQ(heap.Words(), 2 + kWords) << "64 pages are left";
-    heap.Take(11, 49, true);
-    heap.Free(130, 20);
-    heap.Words();
+  if constexpr (kWords > 1) {  // else all of the chunk waits
+    heap.Free(12, 3);
+    EXPECT_EQ(heap.Words(), 2u) << "one on either side";
+    heap.Free(140, 2);
+    EXPECT_EQ(heap.Words(), 2u);
+    heap.Take(12, 1, true);
+    EXPECT_EQ(heap.Words(), 2u) << "what is left of it, and the numbers of the words";
+    heap.Free(141 + 1, 60);
+    EXPECT_EQ(heap.Words(), 2u);
+    heap.Take(13, 1, true);
+    EXPECT_EQ(heap.Words(), 1u) << "not the longest run";
+    heap.Take(140, 4, true);
+    EXPECT_EQ(heap.Words(), 2u);
     heap.TakeWord(64);
-    EXPECT_EQ(heap.Words(), 2u) << "whether its run began with the chunk";
+    EXPECT_EQ(heap.Words(), 0u) << "nothing was free";
   }
 }
 
@@ -274,17 +274,44 @@ TYPED_TEST(ReachIndexOf, SinglePageOfTheNextChunkIsJoined) {
   ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
 }
 
-// The chunk that a heap is being filled in is looked into in vain once, not by every search.
-TYPED_TEST(ReachIndexOf, SearchInVainPutsTheLazyNumberRight) {
+// All that happens in one word is told to the index once: when another word changes, or a search
+// comes.
+TYPED_TEST(ReachIndexOf, ChangesOfOneWordWait) {
   using Heap = Indexed<TypeParam>;
-  Heap heap(1);
-  heap.Grow(0, 1);
+  Heap heap(2);
+  heap.Grow(0, 2);
   heap.Take(0, 1, true);
-  ASSERT_TRUE(heap.lazy());
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(Heap::kPages - 1));
-  EXPECT_TRUE(heap.lazy()) << "found";
-  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(Heap::kPages));
-  EXPECT_FALSE(heap.lazy()) << "not found";
+  EXPECT_FALSE(heap.waiting()) << "the first change of a word";
+  heap.Words();
+  for (std::uint64_t page = 1; page < 64; ++page) heap.Take(page, 1, true);
+  heap.Free(3, 20);
+  heap.Free(60, 4);
+  EXPECT_TRUE(heap.waiting());
+  EXPECT_EQ(heap.Words(), 0u);
+  heap.Take(Heap::kPages, 1, true);
+  EXPECT_FALSE(heap.waiting()) << "another word";
+  EXPECT_LE(heap.Words(), 6 * (Heap::kPages / 64 + 4));
+  heap.Free(Heap::kPages, 1);
+  EXPECT_TRUE(heap.waiting());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(4 + 2 * Heap::kPages - 64));
+  EXPECT_FALSE(heap.waiting()) << "a search";
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+}
+
+// A range that ends or begins in that word, but is not in it as a whole, does not wait.
+TYPED_TEST(ReachIndexOf, OnlyWhatLiesInTheWordWaits) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(62, 8, false);  // the word of its end is the last one
+  heap.Free(64, 2);
+  EXPECT_TRUE(heap.waiting());
+  heap.Free(62, 2);
+  EXPECT_FALSE(heap.waiting());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  heap.Take(65, 1, false);
+  heap.Take(60, 5, false);
+  EXPECT_FALSE(heap.waiting()) << "begins below";
   ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
 }
 

@@ -87,13 +87,13 @@ void Update(benchmark::State& state) {
   for (PageOffset at = heap.begin; at < heap.end; at += G::kChunkPages) {
     chunks[chunk_of(at)].allocated.SetAll();
   }
-  index.Taken(chunks, heap, counters);
+  index.Taken(chunks, heap.begin, heap.end, counters);
   const unsigned bit = G::PageInChunk(page.begin);
   for (auto _ : state) {
     chunk.Free(bit, 1);
-    index.Freed(chunks, page, counters);
+    index.Freed(chunks, page.begin, page.end, counters);
     chunk.Allocate(bit, 1);
-    index.TakenFromStart(chunks, page, counters);
+    index.TakenFromStart(chunks, page.begin, page.end, counters);
   }
   state.SetItemsProcessed(2 * state.iterations());
 }

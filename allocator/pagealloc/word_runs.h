@@ -16,25 +16,41 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 #include "pagealloc/contract.h"
 #include "pagealloc/hot.h"
 #include "pagealloc/page_bits.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace pagealloc {
 
-/// The longest run of ones.
-constexpr unsigned LongestOnes64(std::uint64_t bits) {
-  if ((bits & bits >> 1) == 0) return bits != 0 ? 1 : 0;
-  unsigned known = 0;  // a one in `bits` says that so many more than one begin there
-  if (const std::uint64_t eight = RunStarts64(bits, 8); eight != 0) {
-    bits = eight;
-    known = 7;
+/// The longest run of ones. By halves: where 8 of them begin, and so on, then how many more.
+PA_HOT constexpr unsigned LongestOnes64(std::uint64_t bits) {
+  const std::uint64_t two = bits & bits >> 1;
+  const std::uint64_t four = two & two >> 2;
+  const std::uint64_t eight = four & four >> 4;
+  std::uint64_t starts = bits;  // where runs of `known` ones begin (all that matter if that is 0)
+  unsigned known = 0;
+  if (eight != 0) {
+    starts = eight;
+    for (known = 8; (starts & eight >> known) != 0; known += 8) {
+      starts &= eight >> known;
+      if (known == 56) return 64;
+    }
   }
-  while (bits != 0) {
-    bits &= bits >> 1;
-    ++known;
-  }
+  // Without branches, nobody could predict them.
+  const auto more = [&starts, &known](std::uint64_t runs, unsigned length) {
+    const std::uint64_t longer = starts & runs >> known;
+    starts = longer != 0 ? longer : starts;
+    known += longer != 0 ? length : 0;
+  };
+  more(four, 4);
+  more(two, 2);
+  more(bits, 1);
   return known;
 }
 
@@ -62,8 +78,10 @@ class WordRuns {
     return static_cast<unsigned>(std::countr_zero(((packed_ | kTops) - run * kOnes) & kTops)) / 8;
   }
   /// The largest number.
-  [[nodiscard]] PA_HOT constexpr unsigned max() const {
-    return static_cast<unsigned>(Larger(Larger(Larger(packed_, 32), 16), 8) & 0xff);
+  [[nodiscard]] PA_HOT constexpr unsigned max() const { return LargestByte(packed_); }
+  /// The largest but for that of `word`.
+  [[nodiscard]] PA_HOT constexpr unsigned MaxBut(unsigned word) const {
+    return LargestByte(packed_ & ~(std::uint64_t{0xff} << 8 * word));
   }
 
   friend constexpr bool operator==(WordRuns, WordRuns) = default;
@@ -71,6 +89,19 @@ class WordRuns {
  private:
   static constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
   static constexpr std::uint64_t kTops = kOnes << 7;
+
+  PA_HOT static constexpr unsigned LargestByte(std::uint64_t bytes) {
+#if defined(__SSE2__)
+    if (!std::is_constant_evaluated()) {
+      __m128i largest = _mm_set_epi64x(0, static_cast<std::int64_t>(bytes));
+      largest = _mm_max_epu8(largest, _mm_srli_epi64(largest, 32));
+      largest = _mm_max_epu8(largest, _mm_srli_epi64(largest, 16));
+      largest = _mm_max_epu8(largest, _mm_srli_epi64(largest, 8));
+      return static_cast<unsigned>(_mm_cvtsi128_si32(largest)) & 0xff;
+    }
+#endif
+    return static_cast<unsigned>(Larger(Larger(Larger(bytes, 32), 16), 8) & 0xff);
+  }
 
   /// In each byte the larger one of those there and `shift` bits above.
   PA_HOT static constexpr std::uint64_t Larger(std::uint64_t bytes, unsigned shift) {
@@ -87,12 +118,12 @@ class WordRuns {
 template <unsigned kPages>
 [[nodiscard]] constexpr unsigned LongestBeginning(const PageBits<kPages>& bits, unsigned word) {
   std::uint64_t free = ~bits.word(word);
-  // The lowest run is not this word's if the page below it is free, too.
-  if (word > 0 && bits.word(word - 1) >> 63 == 0) free &= free + 1;
-  if (free >> 63 == 0) return LongestOnes64(free);
+  // The lowest run is not this word's if the page below it is free, too: a carry takes it away.
+  if (word > 0) free &= free + (~bits.word(word - 1) >> 63);
+  const unsigned inside = LongestOnes64(free);
+  if (free >> 63 == 0) return inside;
   const auto high = static_cast<unsigned>(std::countl_one(free));
-  const unsigned leaving = high + bits.ZerosFrom(64 * (word + 1));
-  return high == 64 ? leaving : std::max(leaving, LongestOnes64(free & (free << high >> high)));
+  return std::max(inside, high + bits.ZerosFrom(64 * (word + 1)));
 }
 
 /// Pages [begin, end) of a chunk are one run now, of which [limit, end) was one before.
@@ -105,31 +136,50 @@ PA_HOT constexpr void JoinRuns(WordRuns& runs, const PageBits<kPages>& bits, uns
   if (end > limit && above != word) runs.Set(above, LongestBeginning(bits, above));
 }
 
-/// Of the run of pages [begin, end) of a chunk only [limit, end) is left. `end` may be lower than
-/// it is if WordRuns::kMost pages are left.
+/// Of the run of a chunk's pages that begins at `begin` only what is below its part up to `limit`
+/// is left, and `rest` pages behind, of which WordRuns::kMost are enough. Returns the largest
+/// number.
 template <unsigned kPages>
-PA_HOT constexpr void CutRun(WordRuns& runs, const PageBits<kPages>& bits, unsigned begin,
-                             unsigned limit, unsigned end) {
-  const unsigned word = begin / 64;
-  const unsigned rest = end - limit;
-  if (limit / 64 != word) {
-    if (rest > 0) runs.RaiseTo(limit / 64, rest);
-  } else if (end / 64 != word && rest >= begin % 64) {
-    runs.Set(word, rest);  // no other run begins above it, and below there is no room for one
-    return;
-  }
-  if (end - begin >= runs.Get(word)) runs.Set(word, LongestBeginning(bits, word));
+PA_HOT constexpr unsigned CutRun(WordRuns& runs, const PageBits<kPages>& bits, unsigned begin,
+                                 unsigned limit, unsigned rest) {
+  // No branches: where a run ends, and whether it was the longest, nobody could predict. Behind the
+  // last word nothing is left.
+  runs.RaiseTo(std::min(limit / 64, kPages / 64 - 1), rest);
+  const unsigned others = runs.MaxBut(begin / 64);
+  const unsigned longest = LongestBeginning(bits, begin / 64);
+  runs.Set(begin / 64, longest);
+  return std::min(std::max(others, longest), WordRuns::kMost);
 }
 
-/// Any of the pages [first, limit) of a chunk, at least one, changed.
+/// What CountRuns() counted.
+struct CountedRuns {
+  unsigned lowest;  ///< the lowest word with another number
+  /// The longest runs that began and begin in the words counted, up to WordRuns::kMost.
+  unsigned before;
+  unsigned now;
+};
+
+/// The bits of one word of a chunk changed; they were `before`. Its number may be another one, that
+/// of the word in which a run begins that goes on in it, and that of the next word.
 template <unsigned kPages>
-constexpr void CountRuns(WordRuns& runs, const PageBits<kPages>& bits, unsigned first,
-                         unsigned limit) {
-  // A run that begins right above them may have begun in them before, or does so now.
-  const unsigned last = limit < kPages && !bits.Get(limit) ? limit : limit - 1;
-  for (unsigned word = (first - bits.ZerosBelow(first)) / 64; word <= last / 64; ++word) {
-    runs.Set(word, LongestBeginning(bits, word));
+PA_HOT constexpr CountedRuns CountRuns(WordRuns& runs, const PageBits<kPages>& bits, unsigned word,
+                                       std::uint64_t before) {
+  const std::uint64_t now = bits.word(word);
+  CountedRuns counted{word, 0, 0};
+  const auto count = [&](unsigned at) {
+    counted.before = std::max(counted.before, runs.Get(at));
+    runs.Set(at, LongestBeginning(bits, at));
+    counted.now = std::max(counted.now, runs.Get(at));
+  };
+  count(word);
+  if (word > 0 && bits.word(word - 1) >> 63 == 0 &&
+      std::countr_zero(now) != std::countr_zero(before)) {  // a run that comes from below
+    counted.lowest = (64 * word - 1 - bits.ZerosBelow(64 * word - 1)) / 64;
+    count(counted.lowest);
   }
+  // The run above may have begun in this word before, or does so now.
+  if (word + 1 < kPages / 64 && (now ^ before) >> 63 != 0) count(word + 1);
+  return counted;
 }
 
 /// Position of the lowest run of `count` zeros, 1 to WordRuns::kMost, of which it is known that it

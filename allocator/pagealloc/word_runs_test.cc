@@ -103,9 +103,11 @@ TYPED_TEST(WordRunsOf, NumbersFollowWhatIsJoinedAndCut) {
       } else {
         const unsigned begin = at - bits.ZerosBelow(at);
         const unsigned end = at + bits.ZerosFrom(at);
-        const unsigned limit = std::min(begin + most, end);
-        bits.SetRange(begin, limit - begin);
-        CutRun(runs, bits, begin, limit, end);
+        const unsigned first = round % 2 == 0 ? begin : at;
+        const unsigned limit = std::min(first + most, end);
+        bits.SetRange(first, limit - first);
+        const unsigned longest = CutRun(runs, bits, begin, limit, end - limit);
+        EXPECT_EQ(longest, runs.max());
       }
       for (unsigned word = 0; word < kPages / 64; ++word) {
         ASSERT_EQ(runs.Get(word), std::min(LongestBeginning(bits, word), WordRuns::kMost))
@@ -126,7 +128,7 @@ TEST(CutRun, LongRunAtTheEndOfTheWordIsNotForgotten) {
     WordRuns runs;
     for (unsigned word = 0; word < 8; ++word) runs.Set(word, expected(word));
     bits.Set(begin);
-    CutRun(runs, bits, begin, begin + 1, end);
+    CutRun(runs, bits, begin, begin + 1, end - begin - 1);
     for (unsigned word = 0; word < 8; ++word) {
       ASSERT_EQ(runs.Get(word), std::min(expected(word), WordRuns::kMost)) << word << ' ' << end;
     }
@@ -152,7 +154,7 @@ TEST(CutRun, RunsOnBothSidesOfAShortOneAreNotForgotten) {
           WordRuns runs;
           for (unsigned w = 0; w < 8; ++w) runs.Set(w, LongestBeginning(bits, w));
           bits.SetRange(begin, limit - begin);
-          CutRun(runs, bits, begin, limit, end);
+          CutRun(runs, bits, begin, limit, end - limit);
           for (const unsigned w : {word, limit / 64}) {
             ASSERT_EQ(runs.Get(w), LongestBeginning(bits, w))
                 << "word " << w << ", [" << begin << ", " << end << ") from " << limit;
@@ -160,6 +162,49 @@ TEST(CutRun, RunsOnBothSidesOfAShortOneAreNotForgotten) {
         }
       }
     }
+  }
+}
+
+// Any bits of one word: its own number and its neighbours'.
+TYPED_TEST(WordRunsOf, NumbersFollowAWordThatChanges) {
+  constexpr unsigned kPages = TypeParam::kPages;
+  std::mt19937_64 random(12);
+  const auto any = [&random] {
+    switch (random() % 5) {
+      case 0:
+        return std::uint64_t{0};
+      case 1:
+        return ~std::uint64_t{0};
+      case 2:
+        return std::uint64_t{1} << random() % 64;
+      default:
+        return random() & random();
+    }
+  };
+  PageBits<kPages> bits;
+  WordRuns runs;
+  runs.Set(0, kPages);
+  for (unsigned step = 0; step < 5000; ++step) {
+    const auto word = static_cast<unsigned>(random() % (kPages / 64));
+    const std::uint64_t before = bits.word(word);
+    const WordRuns known = runs;
+    bits.ClearInWord(64 * word, ~std::uint64_t{0});
+    bits.SetInWord(64 * word, any());
+    const CountedRuns longest = CountRuns(runs, bits, word, before);
+    unsigned now = 0;
+    unsigned gone = 0;
+    for (unsigned k = 0; k < kPages / 64; ++k) {
+      ASSERT_EQ(runs.Get(k), std::min(LongestBeginning(bits, k), WordRuns::kMost)) << step;
+      if (runs.Get(k) != known.Get(k) || k == word) {
+        now = std::max(now, runs.Get(k));
+        gone = std::max(gone, known.Get(k));
+        EXPECT_LE(longest.lowest, k);
+      }
+    }
+    EXPECT_GE(longest.now, now) << step;
+    EXPECT_GE(longest.before, gone) << step;
+    EXPECT_LE(longest.now, runs.max()) << step;
+    EXPECT_LE(longest.before, known.max()) << step;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -26,7 +27,7 @@ struct AllocatorAccess {
   }
   template <class A>
   static auto& stats(A& a) {
-    return a.stats_;
+    return a.tally_;
   }
   template <class A>
   static auto& search_from(A& a) {
@@ -34,11 +35,11 @@ struct AllocatorAccess {
   }
   template <class A>
   static constexpr PageOffset nothing_free() {
-    return A::kNothingFree;
+    return A::kNowhere;
   }
   template <class A>
   static PageRange& bounds(A& a) {
-    return a.reach_.bounds_;
+    return a.reach_.search_.bounds_;
   }
   /// Of each block of a table of the chunk map the longest run that begins in one of its chunks.
   /// Null: there is no such table.
@@ -57,14 +58,24 @@ struct AllocatorAccess {
   static auto table_blocks(A& a, std::uint64_t table) {
     return std::span(std::as_const(a.chunks_.TableOf(table * a.chunks_.kTableBlocks)->blocks));
   }
-  /// The chunk whose number is an upper bound only.
-  template <class A>
-  static ChunkIndex& lazy(A& a) {
-    return a.reach_.lazy_;
+  /// The word of a bitmap whose change the index does not know yet.
+  struct WaitingWord {
+    std::uint64_t number;  ///< its first page / 64
+    std::uint64_t before;  ///< its bits as the index knows them
+  };
+  template <Layout L, class Counters>
+  static std::optional<WaitingWord> waiting_word(const ReachIndex<L, Counters>& index) {
+    if (!index.pending_) return std::nullopt;
+    return WaitingWord{index.last_word_, index.before_};
   }
   template <Layout L, class Counters>
-  static ChunkIndex lazy_of(const ReachIndex<L, Counters>& index) {
-    return index.lazy_;
+  static std::optional<WaitingWord> waiting_word(const PageAllocator<L, Counters>& a) {
+    return waiting_word(a.reach_);
+  }
+  /// A test spoils it in place.
+  template <class A>
+  static std::uint64_t& last_word(A& a) {
+    return a.reach_.last_word_;
   }
   /// A number of MaxLanes, at any level.
   template <std::uint64_t kLanes>

@@ -66,13 +66,21 @@ std::string CheckBlocks(PageAllocator<L, Counters>& allocator, std::uint64_t tab
   return {};
 }
 
+/// INV-29: the bits of word `word` of a chunk as the index knows them.
+template <Layout L>
+std::uint64_t KnownBits(std::optional<AllocatorAccess::WaitingWord> waiting, std::uint64_t chunk,
+                        unsigned word, std::uint64_t now) {
+  constexpr std::uint64_t kWords = Geometry<L>::kChunkPages.raw / 64;
+  return waiting && waiting->number == chunk * kWords + word ? waiting->before : now;
+}
+
 /// INV-28 of chunk i of a block, page by page.
 template <Layout L>
-std::string CheckWords(const typename ChunkMap<L>::Block& block, std::size_t i,
-                       std::uint64_t chunk) {
+std::string CheckWords(const typename ChunkMap<L>::Block& block, std::size_t i, std::uint64_t chunk,
+                       std::optional<AllocatorAccess::WaitingWord> waiting) {
   std::array<std::uint64_t, Geometry<L>::kChunkPages.raw / 64> allocated;
   for (unsigned word = 0; word < allocated.size(); ++word) {
-    allocated[word] = block.chunks[i].allocated.word(word);
+    allocated[word] = KnownBits<L>(waiting, chunk, word, block.chunks[i].allocated.word(word));
   }
   const auto expected = RunsByWord(allocated, WordRuns::kMost);
   for (unsigned word = 0; word < WordRuns::kWords; ++word) {
@@ -168,6 +176,12 @@ template <Layout L, class Counters>
     return Violation(12, "search bounds", {bounds.begin.raw, bounds.end.raw});
   }
 
+  // INV-29: at most one word waits, of the heap; the index is held against its bits before.
+  const auto waiting = Access::waiting_word(allocator);
+  if (waiting && !ranges.Contains(PageOffset{waiting->number * 64})) {
+    return Violation(29, "the word that waits lies outside the heap", {waiting->number});
+  }
+
   std::uint64_t in_use = 0;
   std::uint64_t scavenged = 0;
   std::optional<PageOffset> lowest_free;
@@ -185,7 +199,7 @@ template <Layout L, class Counters>
           return Violation(8, "pages are scavenged and allocated: chunk, first of 64, which",
                            {c, i, allocated & given_back});
         }
-        expected.Add(~allocated);
+        expected.Add(~internal::KnownBits<L>(waiting, c, i / 64, allocated));
         in_use += static_cast<unsigned>(std::popcount(allocated));
         scavenged += static_cast<unsigned>(std::popcount(given_back));
         if (~allocated != 0 && !lowest_free) {
@@ -199,13 +213,13 @@ template <Layout L, class Counters>
       const auto& block = Access::chunks(allocator).BlockAt(ChunkIndex{c});
       const std::size_t i = ChunkMap<L>::IndexInBlock(ChunkIndex{c});
       const std::uint64_t reach = expected.Reach(c - first_chunk);
-      const bool bound = ChunkIndex{c} == Access::lazy(allocator);
-      if (bound ? block.reach.Get(i) < reach : block.reach.Get(i) != reach) {
+      if (block.reach.Get(i) != reach) {
         return Violation(1,
                          "reach is not the longest run that begins in the chunk: chunk, reach, run",
                          {c, block.reach.Get(i), reach});
       }
-      if (std::string text = internal::CheckWords<L>(block, i, c); !text.empty()) return text;
+      if (std::string text = internal::CheckWords<L>(block, i, c, waiting); !text.empty())
+        return text;
       const bool whole = block.whole.Get(i);
       if (whole != expected.Whole(c - first_chunk)) {
         return Violation(4, "a wholly free chunk without its bit, or the bit without it",
@@ -298,12 +312,12 @@ template <Layout L, class Counters>
   }
 
   // INV-10: every page is accounted for.
-  const HeapStats& stats = Access::stats(allocator);
+  const auto& stats = Access::stats(allocator);
   if (stats.grown.raw != total || stats.in_use.raw + stats.held.raw != in_use ||
-      stats.free.raw != total - in_use || stats.scavenged.raw != scavenged) {
-    return Violation(10, "statistics: grown, in use, free, scavenged, held",
-                     {stats.grown.raw, stats.in_use.raw, stats.free.raw, stats.scavenged.raw,
-                      stats.held.raw, total, in_use, total - in_use, scavenged});
+      stats.scavenged.raw != scavenged) {
+    return Violation(10, "statistics: grown, in use, scavenged, held",
+                     {stats.grown.raw, stats.in_use.raw, stats.scavenged.raw, stats.held.raw, total,
+                      in_use, scavenged});
   }
   return internal::CheckScavengeInvariants(allocator, held);
 }

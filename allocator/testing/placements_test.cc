@@ -95,6 +95,7 @@ std::string RunProgram(std::uint64_t seed, int steps) {
     }
   }
 
+  static_cast<void>(heap->Find(PageCount{2}));  // nothing waits to be told to the index afterwards
   const HeapStats stats = heap->stats();
   std::ostringstream text;
   text << L::kName << " seed " << seed << ": pages";
