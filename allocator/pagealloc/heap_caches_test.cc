@@ -80,8 +80,10 @@ TEST(HeapCaches, RemainderThatServesNothingIsNotKept) {
   EXPECT_EQ(c.Allocate(15), 45u);  // 4 pages are left
   EXPECT_EQ(c.Allocate(1), 60u);   // 3
   const std::uint64_t before = c.lock.taken();
-  // They go back, and start the next run.
-  EXPECT_EQ(c.Allocate(4), 61u);
+  // They go back, for the block behind the run is worth more.
+  EXPECT_EQ(c.Allocate(4), 64u);
+  EXPECT_EQ(c.pages->Find(PageCount{3})->first, G::kHeapBasePage + PageCount{61});
+  EXPECT_EQ(c.caches.counts().cached, PageCount{60});
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(c.Allocate(4).has_value());
   EXPECT_LE(c.lock.taken() - before, 101u * 4 / 60 + 2);
 }
@@ -133,6 +135,28 @@ TEST(HeapCaches, RequestThatTakesTheLockGetsTheLowestRunThatFits) {
   EXPECT_EQ(c.Allocate(15), 315u);
   EXPECT_EQ(c.Allocate(1), std::nullopt);
   EXPECT_EQ(c.pages->stats().free, PageCount{0});
+}
+
+// What a heap full of small holes has behind a run is not worth two changes of the index.
+TEST(HeapCaches, BlockWithoutRoomForAnotherRequestIsNotTaken) {
+  Caches c(1, 1);
+  c.Take(0, 512);
+  const auto free = [&c](std::uint64_t first, std::uint64_t count) {
+    c.pages->Free(PageRange::Of(G::kHeapBasePage + PageCount{first}, PageCount{count}));
+  };
+  free(0, 5 + 9);
+  free(128, 5 + 10);
+  EXPECT_EQ(c.Allocate(5), 0u);
+  EXPECT_EQ(c.caches.counts().cached, PageCount{0}) << "9 pages are not twice 5";
+  c.Take(5, 9);
+  EXPECT_EQ(c.Allocate(5), 128u);
+  EXPECT_EQ(c.caches.counts().cached, PageCount{10});
+  // Nor is a block that has no more than the cache.
+  EXPECT_EQ(c.Allocate(1), 133u);
+  free(0, 3 + 9);
+  free(200, 12);
+  EXPECT_EQ(c.Allocate(12), 0u);
+  EXPECT_EQ(c.caches.counts().cached, PageCount{9});
 }
 
 TEST(HeapCaches, RunAtTheEndOfTheHeapHasNothingBehindIt) {

@@ -201,6 +201,14 @@ class PageAllocator {
     return cache.empty() ? PageCache{} : cache;
   }
 
+  /// Free pages of the 64-page block that holds `at`; 0 where there is no heap. @cost one word.
+  [[nodiscard]] PageCount FreeInBlock(PageOffset at) const {
+    if (last_range_.begin > at || at >= last_range_.end) [[unlikely]] {
+      if (!in_heap_.Contains(at)) return PageCount{0};
+    }
+    return CountOnes(~chunks_[G::ChunkOf(at)].allocated.WordOf(G::PageInChunk(at)));
+  }
+
   /// Brings a cache's pages back: those in `pages` become free, those in `scavenged` scavenged, and
   /// the cache empty. Its block must lie in the heap, scavenged inside pages (contract), and pages
   /// be allocated (checked builds). An empty cache may have any base. @see Go: pageCache.flush.
