@@ -51,13 +51,16 @@ struct Chunk {
       scavenged.ClearInWord(first, mask);
       return Ones64(given_back);
     }
-    if (count == kPages) {
-      allocated.SetAll();
-    } else {
-      allocated.SetRange(first, count);
-    }
     const unsigned was_scavenged = scavenged.CountRange(first, count);
+    allocated.SetRange(first, count);
     if (was_scavenged != 0) scavenged.ClearRange(first, count);
+    return was_scavenged;
+  }
+  /// The same for all pages.
+  PA_HOT constexpr unsigned AllocateAll() {
+    const unsigned was_scavenged = scavenged.CountAll();
+    allocated.SetAll();
+    if (was_scavenged != 0) scavenged.ClearAll();
     return was_scavenged;
   }
 
@@ -65,8 +68,6 @@ struct Chunk {
   PA_HOT constexpr void Free(unsigned first, unsigned count) {
     if (first % 64 + count <= 64) {
       allocated.ClearInWord(first, WordMask(first % 64, count));
-    } else if (count == kPages) {
-      allocated.ClearAll();
     } else {
       allocated.ClearRange(first, count);
     }

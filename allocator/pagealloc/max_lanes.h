@@ -98,6 +98,7 @@ class MaxLanes {
   }();
 
   [[nodiscard]] PA_HOT unsigned Get(std::uint64_t i) const { return Number(lanes_[Index(i)]); }
+  PA_HOT void Prefetch(std::uint64_t i) const { __builtin_prefetch(&lanes_[Index(i)], 1); }
   /// The largest number.
   [[nodiscard]] PA_HOT unsigned max() const { return AtLevel(kShape.levels - 1, 0); }
   /// The number at level k: of a lane, or the maximum of a line of level k - 1.

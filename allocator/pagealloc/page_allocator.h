@@ -144,11 +144,12 @@ class PageAllocator {
   /// builds). Scavenged bits stay. @see Go: free.
   void Free(PageRange pages) {
     if (pages.begin < pages.end && reach_.InLastWord(pages.begin, pages.end)) {
-      auto& block = chunks_.BlockAt(G::ChunkOf(pages.begin));
-      const std::size_t i = ChunkMap<L>::IndexInBlock(G::ChunkOf(pages.begin));
-      reach_.KeepsWaiting(block.chunks[i].allocated.WordOf(G::PageInChunk(pages.begin)));
+      const ChunkIndex at = G::ChunkOf(pages.begin);
+      const unsigned first = G::PageInChunk(pages.begin);
+      reach_.KeepsWaiting(chunks_[at].allocated.WordOf(first));
       search_from_ = std::min(search_from_, pages.begin);
-      FreeInChunk(block, i, pages.begin, static_cast<unsigned>(pages.end.raw - pages.begin.raw));
+      FreeInChunk(at, first, static_cast<unsigned>(pages.end.raw - pages.begin.raw));
+      index_.FreedBelow(pages.end);
       MoveToFree(pages.size());
       return;
     }
@@ -418,12 +419,13 @@ class PageAllocator {
   PA_HOT static bool InOneChunk(PageOffset begin, PageOffset end) {
     return G::PageInChunk(begin) + (end.raw - begin.raw) <= G::kChunkPages.raw;
   }
-  PA_HOT void FreeInChunk(typename ChunkMap<L>::Block& block, std::size_t i, PageOffset first,
-                          unsigned count) {
+  PA_HOT void FreeInChunk(ChunkIndex at, unsigned first, unsigned count) {
+    auto& block = chunks_.BlockAt(at);
+    const std::size_t i = ChunkMap<L>::IndexInBlock(at);
     auto& chunk = block.chunks[i];
-    PA_ASSERT(chunk.allocated.CountRange(G::PageInChunk(first), count) == count, first, count);
-    chunk.Free(G::PageInChunk(first), count);
-    index_.Freed(block, i, count, first + PageCount{count});
+    PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
+    chunk.Free(first, count);
+    index_.Freed(block, i, count);
   }
   PA_HOT PageCount AllocateInChunk(ChunkIndex at, unsigned first, unsigned count) {
     auto& block = chunks_.BlockAt(at);
@@ -458,6 +460,7 @@ class PageAllocator {
   /// Free() in another word than that of last time.
   [[gnu::noinline]] void FreeAnywhere(PageOffset begin, PageOffset end) {
     ExpectInHeap(begin, end);
+    chunks_.Prefetch(begin);
     reach_.MovesOn(chunks_, end, counters_);
     MarkFree(begin, end);
     reach_.Freed(chunks_, begin, end, counters_);
@@ -494,33 +497,52 @@ class PageAllocator {
 
   PA_HOT PageCount MarkAllocated(PageOffset begin, PageOffset end) {
     const PageCount pages{end.raw - begin.raw};
-    PageCount scavenged;
-    if (InOneChunk(begin, end)) {
-      scavenged = AllocateInChunk(G::ChunkOf(begin), G::PageInChunk(begin),
-                                  static_cast<unsigned>(pages.raw));
-    } else {
-      ForChunks(begin, end, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
-        scavenged += AllocateInChunk(at, first, count);
-      });
-    }
+    const PageCount scavenged = InOneChunk(begin, end)
+                                    ? AllocateInChunk(G::ChunkOf(begin), G::PageInChunk(begin),
+                                                      static_cast<unsigned>(pages.raw))
+                                    : AllocateInChunks(begin, end);
     MoveToUse(pages, scavenged);
+    return scavenged;
+  }
+  [[gnu::noinline]] PageCount AllocateInChunks(PageOffset begin, PageOffset end) {
+    PageCount scavenged;
+    ForChunks(begin, end, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
+      if (count < G::kChunkPages.raw) {
+        scavenged += AllocateInChunk(at, first, count);
+        return;
+      }
+      auto& block = chunks_.BlockAt(at);
+      const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+      index_.AllocatedAll(block, i);
+      scavenged.raw += block.chunks[i].AllocateAll();
+    });
     return scavenged;
   }
 
   /// All of Free() but the reach index.
   PA_HOT void MarkFree(PageOffset begin, PageOffset end) {
     search_from_ = std::min(search_from_, begin);
-    const ChunkIndex chunk = G::ChunkOf(begin);
     if (InOneChunk(begin, end)) {
-      FreeInChunk(chunks_.BlockAt(chunk), ChunkMap<L>::IndexInBlock(chunk), begin,
+      FreeInChunk(G::ChunkOf(begin), G::PageInChunk(begin),
                   static_cast<unsigned>(end.raw - begin.raw));
     } else {
-      ForChunks(begin, end, [this](ChunkIndex at, unsigned first, unsigned count) {
-        FreeInChunk(chunks_.BlockAt(at), ChunkMap<L>::IndexInBlock(at),
-                    G::ChunkBegin(at) + PageCount{first}, count);
-      });
+      FreeInChunks(begin, end);
     }
+    index_.FreedBelow(end);
     MoveToFree(PageCount{end.raw - begin.raw});
+  }
+  [[gnu::noinline]] void FreeInChunks(PageOffset begin, PageOffset end) {
+    ForChunks(begin, end, [this](ChunkIndex at, unsigned first, unsigned count) {
+      if (count < G::kChunkPages.raw) {
+        FreeInChunk(at, first, count);
+        return;
+      }
+      auto& block = chunks_.BlockAt(at);
+      const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+      PA_ASSERT(block.chunks[i].allocated.CountAll() == count, at);
+      index_.FreedAll(block, i);
+      block.chunks[i].allocated.ClearAll();
+    });
   }
 
   PA_HOT void MoveToUse(PageCount pages, PageCount scavenged) {

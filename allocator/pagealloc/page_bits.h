@@ -134,6 +134,18 @@ class PageBits {
     return ones;
   }
 
+  /// Ones of all. Most often none, or all of them.
+  [[nodiscard]] PA_HOT constexpr unsigned CountAll() const {
+    std::uint64_t any = 0;
+    std::uint64_t all = ~std::uint64_t{0};
+    for (const std::uint64_t word : words_) {
+      any |= word;
+      all &= word;
+    }
+    if (any == 0) return 0;
+    return ~all == 0 ? kPages : CountRange(0, kPages);
+  }
+
   /// Zeros directly below bit i (i <= kPages): the length of the run that ends there.
   [[nodiscard]] PA_HOT constexpr unsigned ZerosBelow(unsigned i) const {
     PA_EXPECT(i <= kPages, i);

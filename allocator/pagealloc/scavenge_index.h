@@ -146,20 +146,38 @@ class ScavengeIndex {
     word.store(FullOrNew(before, in_use), kOrder);
   }
 
+  /// All pages of chunk i of a block were allocated: what was known of it makes no difference.
+  PA_HOT void AllocatedAll(Block& block, std::size_t i) {
+    const Word word(block.words[i].scavenge);
+    PA_EXPECT(Entry::InUse(word.load(kOrder)) == 0, i, Entry::InUse(word.load(kOrder)));
+    word.store(Entry{Entry::kPages, Entry::kPages, false, generation_}.Pack(), kOrder);
+  }
+  /// All of them were freed; FreedBelow() says where.
+  PA_HOT void FreedAll(Block& block, std::size_t i) {
+    const Word word(block.words[i].scavenge);
+    PA_EXPECT(Entry::InUse(word.load(kOrder)) == Entry::kPages, i, Entry::InUse(word.load(kOrder)));
+    word.store(Entry{0, Entry::kPages, true, generation_}.Pack(), kOrder);
+  }
+
   /// `count` pages of the chunk were freed, all of them below `end` (Go: free). No more than were
   /// in use (contract).
   void Freed(ChunkIndex chunk, unsigned count, PageOffset end) {
-    Freed(chunks_->BlockAt(chunk), Chunks::IndexInBlock(chunk), count, end);
+    Freed(chunks_->BlockAt(chunk), Chunks::IndexInBlock(chunk), count);
+    FreedBelow(end);
   }
-  /// The same for chunk i of a block.
-  PA_HOT void Freed(Block& block, std::size_t i, unsigned count, PageOffset end) {
+  /// The same for chunk i of a block, but for where: FreedBelow() says it.
+  PA_HOT void Freed(Block& block, std::size_t i, unsigned count) {
     const Word word(block.words[i].scavenge);
     std::uint64_t after = word.load(kOrder);
     PA_EXPECT(Entry::InUse(after) >= count, i, Entry::InUse(after), count);
     if (Entry::Generation(after) != generation_) [[unlikely]]
       after = InThisGeneration(after);
     word.store((after - count) | Entry::kHasFree, kOrder);
-    Raise(end);
+  }
+  /// The pages freed lie below `end`.
+  PA_HOT void FreedBelow(PageOffset end) {
+    freed_end_ = std::max(freed_end_, end);
+    recently_freed_end_ = std::max(recently_freed_end_, end);
   }
 
   /// Pages of the chunk, all below `end`, may be released again: the operating system refused them.
@@ -167,7 +185,7 @@ class ScavengeIndex {
     Entry entry = Load(chunk);
     entry.has_free = true;
     Store(chunk, entry);
-    Raise(end);
+    FreedBelow(end);
   }
 
   /// Nothing in the whole chunk can be released (Go: setEmpty).
@@ -300,10 +318,6 @@ class ScavengeIndex {
     if (entry.generation == generation_) return;
     entry.generation = generation_;
     entry.peak = entry.in_use;
-  }
-  PA_HOT void Raise(PageOffset end) {
-    freed_end_ = std::max(freed_end_, end);
-    recently_freed_end_ = std::max(recently_freed_end_, end);
   }
   /// One past the highest page of the heap below `at`; page 0 if there is none.
   static PageOffset HeapEndBelow(PageOffset at, const AddressRanges& heap) {
