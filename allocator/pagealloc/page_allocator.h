@@ -112,7 +112,8 @@ class PageAllocator {
   /// @return      first page, and how many of the pages the operating system must back again;
   ///              nullopt when no run is long enough: no error, grow the heap and retry.
   /// @post        stats().in_use grew by `want`; on nullopt nothing changed.
-  /// @cost        a cache line a level (reach_search.h), a word or two of a bitmap, and the chunks that
+  /// @cost        a cache line a level (reach_search.h), a word or two of a bitmap, and the chunks
+  /// that
   ///              are marked; one page in the word that changed last: that word.
   /// @see         Go: alloc.
   [[nodiscard]] std::optional<Allocation> Allocate(PageCount want) {
@@ -513,8 +514,10 @@ class PageAllocator {
       }
       auto& block = chunks_.BlockAt(at);
       const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+      auto& chunk = block.chunks[i];
+      PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
       index_.AllocatedAll(block, i);
-      scavenged.raw += block.chunks[i].AllocateAll();
+      scavenged.raw += chunk.AllocateAll();
     });
     return scavenged;
   }
@@ -539,9 +542,10 @@ class PageAllocator {
       }
       auto& block = chunks_.BlockAt(at);
       const std::size_t i = ChunkMap<L>::IndexInBlock(at);
-      PA_ASSERT(block.chunks[i].allocated.CountAll() == count, at);
+      auto& chunk = block.chunks[i];
+      PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
       index_.FreedAll(block, i);
-      block.chunks[i].allocated.ClearAll();
+      chunk.allocated.ClearAll();
     });
   }
 
