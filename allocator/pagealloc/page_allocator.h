@@ -112,8 +112,7 @@ class PageAllocator {
   /// @return      first page, and how many of the pages the operating system must back again;
   ///              nullopt when no run is long enough: no error, grow the heap and retry.
   /// @post        stats().in_use grew by `want`; on nullopt nothing changed.
-  /// @cost        a cache line a level (reach_search.h), a word or two of a bitmap, and the chunks
-  /// that
+  /// @cost        a cache line a level (reach_search.h), a word or two of a bitmap, the chunks that
   ///              are marked; one page in the word that changed last: that word.
   /// @see         Go: alloc.
   [[nodiscard]] std::optional<Allocation> Allocate(PageCount want) {
