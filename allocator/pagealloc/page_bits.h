@@ -164,10 +164,6 @@ class PageBits {
   }
   /// Zeros from bit i (i <= kPages) upwards: the length of the run that begins there.
   [[nodiscard]] PA_HOT constexpr unsigned ZerosFrom(unsigned i) const { return RunFrom<0>(i); }
-  /// The same, but if there are `enough`, or more, it may be any number from `enough` on.
-  [[nodiscard]] PA_HOT constexpr unsigned ZerosFrom(unsigned i, unsigned enough) const {
-    return RunFrom<0>(i, enough);
-  }
   /// Ones from bit i (i <= kPages) upwards.
   [[nodiscard]] constexpr unsigned OnesFrom(unsigned i) const {
     return RunFrom<~std::uint64_t{0}>(i);
@@ -218,10 +214,9 @@ class PageBits {
   friend constexpr bool operator==(const PageBits&, const PageBits&) = default;
 
  private:
-  /// Bits from bit i upwards that are as those of kWord, which is all zeros or all ones; at least
-  /// `enough` of them need not be counted further.
+  /// Bits from bit i upwards that are as those of kWord, which is all zeros or all ones.
   template <std::uint64_t kWord>
-  [[nodiscard]] PA_HOT constexpr unsigned RunFrom(unsigned i, unsigned enough = kPages) const {
+  [[nodiscard]] PA_HOT constexpr unsigned RunFrom(unsigned i) const {
     PA_EXPECT(i <= kPages, i);
     unsigned w = i / 64;
     unsigned run = 0;
@@ -231,7 +226,7 @@ class PageBits {
       run = 64 - i % 64;
       ++w;
     }
-    for (; w < kWords && run < enough; ++w) {
+    for (; w < kWords; ++w) {
       if (words_[w] != kWord)
         return run + static_cast<unsigned>(std::countr_zero(words_[w] ^ kWord));
       run += 64;
