@@ -232,6 +232,11 @@ class Runner {
   static PageOffset PageOf(TraceOffset at) {
     return PageOffset{Geometry<L>::kHeapBasePage.raw + at.raw};
   }
+  static PageRange RangeOf(const Op& op) {
+    PageOffset begin = PageOf(op.at);
+    __asm__("" : "+r"(begin.raw));  // by itself, as in HeapState::Get()
+    return PageRange::Of(begin, op.count);
+  }
   static std::uint64_t PlaceOf(PageOffset page) {
     return page.raw - Geometry<L>::kHeapBasePage.raw;
   }
@@ -275,10 +280,10 @@ class Runner {
         return true;
       }
       case OpKind::kFreeRange:
-        subject_.Free(PageRange::Of(PageOf(op.at), op.count));
+        subject_.Free(RangeOf(op));
         return true;
       case OpKind::kAllocateRange: {
-        const PageRange pages = PageRange::Of(PageOf(op.at), op.count);
+        const PageRange pages = RangeOf(op);
         result.first = op.at.raw;
         result.scavenged = subject_.AllocateRange(pages).raw;
         Remember({pages.begin, op.count, kEveryPage});

@@ -50,7 +50,7 @@ inline constexpr bool kMapsItsMemory = requires(const S& subject) {
 
 /// Allocates what a kAllocate asks for; where it names no processor, for the first one.
 template <Subject S>
-std::optional<Allocation> AllocateFor(S& subject, const Op& op) {
+[[gnu::always_inline]] inline std::optional<Allocation> AllocateFor(S& subject, const Op& op) {
   if constexpr (kPlacesAsModel<S>) {
     return subject.Allocate(op.count);
   } else {
