@@ -51,9 +51,10 @@ struct Chunk {
       scavenged.ClearInWord(first, mask);
       return Ones64(given_back);
     }
-    const unsigned was_scavenged = scavenged.CountRange(first, count);
     allocated.SetRange(first, count);
-    if (was_scavenged != 0) scavenged.ClearRange(first, count);
+    if (!scavenged.AnyInRange(first, count)) return 0;
+    const unsigned was_scavenged = scavenged.CountRange(first, count);
+    scavenged.ClearRange(first, count);
     return was_scavenged;
   }
   /// The same for all pages.
@@ -67,10 +68,15 @@ struct Chunk {
   /// Marks pages free; scavenged bits stay (Go: free, free1, freeAll).
   PA_HOT constexpr void Free(unsigned first, unsigned count) {
     if (first % 64 + count <= 64) {
-      allocated.ClearInWord(first, WordMask(first % 64, count));
+      FreeInWord(first, count);
     } else {
       allocated.ClearRange(first, count);
     }
+  }
+
+  /// The same for pages of one 64-page word.
+  PA_HOT constexpr void FreeInWord(unsigned first, unsigned count) {
+    allocated.ClearInWord(first, WordMask(first % 64, count));
   }
 
   /// Pages of the chunk, a run.

@@ -60,6 +60,8 @@ struct HeapStats {
 template <Layout L, class Counters = NoCounters>
 class PageAllocator {
   using G = Geometry<L>;
+  using Block = typename ChunkMap<L>::Block;
+  using Beside = typename ReachIndex<L, Counters>::Beside;
 
  public:
   using LayoutType = L;
@@ -115,7 +117,7 @@ class PageAllocator {
   /// @cost        a cache line a level (reach_search.h), a word or two of a bitmap, the chunks that
   ///              are marked; one page in the word that changed last: that word.
   /// @see         Go: alloc.
-  [[nodiscard]] std::optional<Allocation> Allocate(PageCount want) {
+  [[nodiscard]] PA_HOT std::optional<Allocation> Allocate(PageCount want) {
     PA_EXPECT(want >= PageCount{1}, want);
     // Most often one page of the word in which pages changed last.
     if (want == PageCount{1} && reach_.InLastWord(search_from_, search_from_ + PageCount{1})) {
@@ -127,8 +129,7 @@ class PageAllocator {
         const auto at = static_cast<unsigned>(std::countr_one(bits));
         search_from_ = PageOffset{(search_from_.raw & ~std::uint64_t{63}) + at};
         reach_.KeepsWaiting(bits);
-        index_.Allocated(block, i, 1);
-        const PageCount scavenged{block.chunks[i].Allocate(G::PageInChunk(search_from_), 1)};
+        const PageCount scavenged = AllocateInChunk(block, i, G::PageInChunk(search_from_), 1);
         MoveToUse(want, scavenged);
         return Allocation{search_from_, scavenged};
       }
@@ -138,19 +139,21 @@ class PageAllocator {
 
   /// Marks exactly these pages allocated: a non-empty range of the heap (contract), all of it free
   /// (checked builds). Returns how many were scavenged. @see Go: allocRange.
-  PageCount AllocateRange(PageRange pages) { return AllocateRange(pages.begin, pages.end); }
+  PageCount AllocateRange(PageRange pages) { return AllocateRangeAnywhere(pages.begin, pages.end); }
 
   /// Marks pages free: a non-empty range of the heap (contract), all of it allocated (checked
   /// builds). Scavenged bits stay. @see Go: free.
-  void Free(PageRange pages) {
+  PA_HOT void Free(PageRange pages) {
     if (pages.begin < pages.end && reach_.InLastWord(pages.begin, pages.end)) {
-      const ChunkIndex at = G::ChunkOf(pages.begin);
+      auto& block = chunks_.BlockAt(G::ChunkOf(pages.begin));
+      const std::size_t i = ChunkMap<L>::IndexInBlock(G::ChunkOf(pages.begin));
       const unsigned first = G::PageInChunk(pages.begin);
-      reach_.KeepsWaiting(chunks_[at].allocated.WordOf(first));
-      search_from_ = std::min(search_from_, pages.begin);
-      FreeInChunk(at, first, static_cast<unsigned>(pages.end.raw - pages.begin.raw));
-      index_.FreedBelow(pages.end);
-      MoveToFree(pages.size());
+      reach_.KeepsWaiting(block.chunks[i].allocated.WordOf(first));
+      NoteFreed(pages.begin, pages.end);
+      const auto count = static_cast<unsigned>(pages.end.raw - pages.begin.raw);
+      PA_ASSERT(block.chunks[i].allocated.CountRange(first, count) == count, first, count);
+      block.chunks[i].FreeInWord(first, count);
+      index_.Freed(block, i, count);
       return;
     }
     FreeAnywhere(pages.begin, pages.end);
@@ -165,8 +168,14 @@ class PageAllocator {
     reach_.Settle(chunks_, counters_);
     for (const PageRange& pages : runs) {
       ExpectInHeap(pages.begin, pages.end);
-      MarkFree(pages.begin, pages.end);
-      reach_.NoteInBatch(chunks_, pages, counters_);
+      if (InOneChunk(pages.begin, pages.end)) {
+        FreeInChunk(pages.begin, pages.end);
+        reach_.NoteInBatch(chunks_, pages, counters_);
+      } else {
+        Beside beside;
+        FreeInChunks(pages.begin, pages.end, beside);
+      }
+      NoteFreed(pages.begin, pages.end);
     }
     for (const PageRange& pages : runs) reach_.FreedInBatch(chunks_, pages, counters_);
   }
@@ -244,9 +253,10 @@ class PageAllocator {
   [[nodiscard]] bool AllFree(PageRange pages) {
     if (!in_heap_.ContainsAll({pages.begin, pages.end})) return false;
     bool free = true;
-    ForChunks(pages.begin, pages.end, [this, &free](ChunkIndex at, unsigned first, unsigned count) {
-      free = free && chunks_[at].allocated.CountRange(first, count) == 0;
-    });
+    ForChunks(pages.begin, pages.end,
+              [&free](const Block& block, std::size_t i, unsigned first, unsigned count) {
+                free = free && !block.chunks[i].allocated.AnyInRange(first, count);
+              });
     return free;
   }
 
@@ -419,17 +429,24 @@ class PageAllocator {
   PA_HOT static bool InOneChunk(PageOffset begin, PageOffset end) {
     return G::PageInChunk(begin) + (end.raw - begin.raw) <= G::kChunkPages.raw;
   }
-  PA_HOT void FreeInChunk(ChunkIndex at, unsigned first, unsigned count) {
-    auto& block = chunks_.BlockAt(at);
-    const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+  PA_HOT void FreeInChunk(PageOffset begin, PageOffset end) {
+    auto& block = chunks_.BlockAt(G::ChunkOf(begin));
+    const std::size_t i = ChunkMap<L>::IndexInBlock(G::ChunkOf(begin));
+    FreeInChunk(block, i, G::PageInChunk(begin), static_cast<unsigned>(end.raw - begin.raw));
+  }
+  PA_HOT void FreeInChunk(Block& block, std::size_t i, unsigned first, unsigned count) {
     auto& chunk = block.chunks[i];
     PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
     chunk.Free(first, count);
     index_.Freed(block, i, count);
   }
-  PA_HOT PageCount AllocateInChunk(ChunkIndex at, unsigned first, unsigned count) {
-    auto& block = chunks_.BlockAt(at);
-    const std::size_t i = ChunkMap<L>::IndexInBlock(at);
+  PA_HOT PageCount AllocateInChunk(PageOffset begin, PageOffset end) {
+    auto& block = chunks_.BlockAt(G::ChunkOf(begin));
+    const std::size_t i = ChunkMap<L>::IndexInBlock(G::ChunkOf(begin));
+    return AllocateInChunk(block, i, G::PageInChunk(begin),
+                           static_cast<unsigned>(end.raw - begin.raw));
+  }
+  PA_HOT PageCount AllocateInChunk(Block& block, std::size_t i, unsigned first, unsigned count) {
     auto& chunk = block.chunks[i];
     PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
     index_.Allocated(block, i, count);
@@ -446,15 +463,27 @@ class PageAllocator {
     if (want == PageCount{1}) search_from_ = first;
     const PageOffset end = first + want;
     reach_.MovesOn(chunks_, end, counters_);
-    const PageCount scavenged = MarkAllocated(first, end);
-    reach_.TakenFromStart(chunks_, first, end, counters_);
+    PageCount scavenged;
+    if (InOneChunk(first, end)) {
+      scavenged = AllocateInChunk(first, end);
+      reach_.TakenFromStart(chunks_, first, end, counters_);
+    } else {
+      scavenged = AllocateInChunks(first, end);
+    }
+    MoveToUse(want, scavenged);
     return Allocation{first, scavenged};
   }
-  [[gnu::noinline]] PageCount AllocateRange(PageOffset begin, PageOffset end) {
+  [[gnu::noinline]] PageCount AllocateRangeAnywhere(PageOffset begin, PageOffset end) {
     ExpectInHeap(begin, end);
     const bool waits = reach_.Waits(chunks_, begin, end, counters_);
-    const PageCount scavenged = MarkAllocated(begin, end);
-    if (!waits) reach_.Taken(chunks_, begin, end, counters_);
+    PageCount scavenged;
+    if (InOneChunk(begin, end)) {
+      scavenged = AllocateInChunk(begin, end);
+      if (!waits) reach_.Taken(chunks_, begin, end, counters_);
+    } else {
+      scavenged = AllocateInChunks(begin, end);
+    }
+    MoveToUse(PageCount{end.raw - begin.raw}, scavenged);
     return scavenged;
   }
   /// Free() in another word than that of last time.
@@ -462,19 +491,34 @@ class PageAllocator {
     ExpectInHeap(begin, end);
     chunks_.Prefetch(begin);
     reach_.MovesOn(chunks_, end, counters_);
-    MarkFree(begin, end);
-    reach_.Freed(chunks_, begin, end, counters_);
+    if (InOneChunk(begin, end)) {
+      FreeInChunk(begin, end);
+      reach_.Freed(chunks_, begin, end, counters_);
+    } else {
+      Beside beside;
+      FreeInChunks(begin, end, beside);
+      reach_.FreedParts(chunks_, begin, end, beside, counters_);
+    }
+    NoteFreed(begin, end);
   }
 
-  /// Calls `visit(chunk index, first page, count)` for each chunk's part of a non-empty range.
+  /// Calls `visit(block, index in it, first page, count)` for each chunk's part of a non-empty
+  /// range: where the first one ends, whole ones, and where the last one begins is known then.
   template <class Visit>
-  [[gnu::noinline]] static void ForChunks(PageOffset begin, PageOffset end, Visit&& visit) {
-    for (PageOffset at = begin; at < end;) {
-      const unsigned first = G::PageInChunk(at);
-      const std::uint64_t count = std::min(G::kChunkPages.raw - first, end.raw - at.raw);
-      visit(G::ChunkOf(at), first, static_cast<unsigned>(count));
-      at += PageCount{count};
+  PA_HOT void ForChunks(PageOffset begin, PageOffset end, Visit&& visit) {
+    ChunkIndex at = G::ChunkOf(begin);
+    const ChunkIndex last = G::ChunkOf(end);
+    constexpr auto kAll = static_cast<unsigned>(G::kChunkPages.raw);
+    const auto part = [&](unsigned first, unsigned count) {
+      visit(chunks_.BlockAt(at), ChunkMap<L>::IndexInBlock(at), first, count);
+    };
+    if (const unsigned first = G::PageInChunk(begin); first != 0) {
+      part(first, at == last ? G::PageInChunk(end) - first : kAll - first);
+      if (at == last) return;
+      ++at;
     }
+    for (; at < last; ++at) part(0, kAll);
+    if (const unsigned rest = G::PageInChunk(end); rest != 0) part(0, rest);
   }
 
   /// The free pages of the block around `at`, marked allocated. search_from_ stays as it was.
@@ -495,57 +539,42 @@ class PageAllocator {
     return cache;
   }
 
-  PA_HOT PageCount MarkAllocated(PageOffset begin, PageOffset end) {
-    const PageCount pages{end.raw - begin.raw};
-    const PageCount scavenged = InOneChunk(begin, end)
-                                    ? AllocateInChunk(G::ChunkOf(begin), G::PageInChunk(begin),
-                                                      static_cast<unsigned>(pages.raw))
-                                    : AllocateInChunks(begin, end);
-    MoveToUse(pages, scavenged);
-    return scavenged;
-  }
+  /// A range over the borders of chunks, and the index told.
   [[gnu::noinline]] PageCount AllocateInChunks(PageOffset begin, PageOffset end) {
     PageCount scavenged;
-    ForChunks(begin, end, [this, &scavenged](ChunkIndex at, unsigned first, unsigned count) {
+    Beside beside;
+    ForChunks(begin, end, [&](Block& block, std::size_t i, unsigned first, unsigned count) {
       if (count < G::kChunkPages.raw) {
-        scavenged += AllocateInChunk(at, first, count);
-        return;
+        scavenged += AllocateInChunk(block, i, first, count);
+      } else {
+        PA_ASSERT(block.chunks[i].allocated.CountAll() == 0, begin, i);
+        index_.AllocatedAll(block, i);
+        scavenged.raw += block.chunks[i].AllocateAll();
       }
-      auto& block = chunks_.BlockAt(at);
-      const std::size_t i = ChunkMap<L>::IndexInBlock(at);
-      auto& chunk = block.chunks[i];
-      PA_ASSERT(chunk.allocated.CountRange(first, count) == 0, first, count);
-      index_.AllocatedAll(block, i);
-      scavenged.raw += chunk.AllocateAll();
+      reach_.TakenPart(block, i, first, first + count, beside, counters_);
     });
+    reach_.TakenParts(chunks_, begin, end, beside, counters_);
     return scavenged;
   }
 
-  /// All of Free() but the reach index.
-  PA_HOT void MarkFree(PageOffset begin, PageOffset end) {
+  /// The same; the index is told of the parts only.
+  [[gnu::noinline]] void FreeInChunks(PageOffset begin, PageOffset end, Beside& beside) {
+    ForChunks(begin, end, [&](Block& block, std::size_t i, unsigned first, unsigned count) {
+      if (count < G::kChunkPages.raw) {
+        FreeInChunk(block, i, first, count);
+      } else {
+        PA_ASSERT(block.chunks[i].allocated.CountAll() == count, begin, i);
+        index_.FreedAll(block, i);
+        block.chunks[i].allocated.ClearAll();
+      }
+      reach_.FreedPart(block, i, first, first + count, beside, counters_);
+    });
+  }
+  /// Of Free() what is neither the bitmap nor the reach index.
+  PA_HOT void NoteFreed(PageOffset begin, PageOffset end) {
     search_from_ = std::min(search_from_, begin);
-    if (InOneChunk(begin, end)) {
-      FreeInChunk(G::ChunkOf(begin), G::PageInChunk(begin),
-                  static_cast<unsigned>(end.raw - begin.raw));
-    } else {
-      FreeInChunks(begin, end);
-    }
     index_.FreedBelow(end);
     MoveToFree(PageCount{end.raw - begin.raw});
-  }
-  [[gnu::noinline]] void FreeInChunks(PageOffset begin, PageOffset end) {
-    ForChunks(begin, end, [this](ChunkIndex at, unsigned first, unsigned count) {
-      if (count < G::kChunkPages.raw) {
-        FreeInChunk(at, first, count);
-        return;
-      }
-      auto& block = chunks_.BlockAt(at);
-      const std::size_t i = ChunkMap<L>::IndexInBlock(at);
-      auto& chunk = block.chunks[i];
-      PA_ASSERT(chunk.allocated.CountRange(first, count) == count, first, count);
-      index_.FreedAll(block, i);
-      chunk.allocated.ClearAll();
-    });
   }
 
   PA_HOT void MoveToUse(PageCount pages, PageCount scavenged) {

@@ -117,11 +117,17 @@ class PageBits {
     words_[i / 64] &= ~bits;
   }
 
-  constexpr void SetRange(unsigned first, unsigned count) {
-    ForWords(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] |= mask; });
+  PA_HOT constexpr void SetRange(unsigned first, unsigned count) {
+    ForMasks(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] |= mask; });
   }
-  constexpr void ClearRange(unsigned first, unsigned count) {
-    ForWords(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] &= ~mask; });
+  PA_HOT constexpr void ClearRange(unsigned first, unsigned count) {
+    ForMasks(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] &= ~mask; });
+  }
+  /// Whether there is a one in the range.
+  [[nodiscard]] PA_HOT constexpr bool AnyInRange(unsigned first, unsigned count) const {
+    std::uint64_t any = 0;
+    ForMasks(first, count, [&](unsigned w, std::uint64_t mask) { any |= words_[w] & mask; });
+    return any != 0;
   }
   /// Ones in the range (Go: popcntRange).
   [[nodiscard]] constexpr unsigned CountRange(unsigned first, unsigned count) const {
@@ -155,12 +161,15 @@ class PageBits {
       const std::uint64_t below = words_[w] << (64 - zeros);
       if (below != 0) return static_cast<unsigned>(std::countl_zero(below));
     }
-    while (w > 0) {
-      const std::uint64_t word = words_[--w];
-      if (word != 0) return zeros + static_cast<unsigned>(std::countl_zero(word));
-      zeros += 64;
+    if (w == 0) return zeros;
+    if (const std::uint64_t word = words_[w - 1]; word != 0) {
+      return zeros + static_cast<unsigned>(std::countl_zero(word));
     }
-    return zeros;
+    // A long one, as in RunFrom().
+    const unsigned others = ~WordsLike<0>() & ((1U << w) - 1);
+    const unsigned above = static_cast<unsigned>(std::bit_width(others));
+    zeros += 64 * (w - above);
+    return above == 0 ? zeros : zeros + static_cast<unsigned>(std::countl_zero(words_[above - 1]));
   }
   /// Zeros from bit i (i <= kPages) upwards: the length of the run that begins there.
   [[nodiscard]] PA_HOT constexpr unsigned ZerosFrom(unsigned i) const { return RunFrom<0>(i); }
@@ -199,6 +208,24 @@ class PageBits {
     return {PageCount{start}, PageCount{longest}, PageCount{run}};
   }
 
+  /// The longest run of zeros that has a whole word in it, from page `begin` on, below which
+  /// another run ends if it is not 0. 0 if there is none; longer ones than 126 are of this kind.
+  [[nodiscard]] constexpr unsigned LongestOverAWord(unsigned begin) const {
+    const unsigned skipped = (begin + 63) / 64;
+    unsigned longest = 0;
+    for (unsigned whole = WordsLike<0>() >> skipped << skipped; whole != 0;) {
+      const auto first = static_cast<unsigned>(std::countr_zero(whole));
+      whole += 1U << first;  // the lowest ones leave, one comes behind them or joins the next
+      const unsigned last = static_cast<unsigned>(std::countr_zero(whole));
+      whole &= ~(1U << last);
+      unsigned run = 64 * (last - first);
+      if (first > 0) run += static_cast<unsigned>(std::countl_zero(words_[first - 1]));
+      if (last < kWords) run += static_cast<unsigned>(std::countr_zero(words_[last]));
+      longest = std::max(longest, run);
+    }
+    return longest;
+  }
+
   /// Lowest run of `count` zeros at or after the start of the word that holds `from`, and the first
   /// zero in the words visited; nullopt if there is none. The caller knows that nothing below
   /// `from` is free, so rounding down to a word keeps the answer the lowest (Go: find, and its
@@ -226,12 +253,22 @@ class PageBits {
       run = 64 - i % 64;
       ++w;
     }
-    for (; w < kWords; ++w) {
-      if (words_[w] != kWord)
-        return run + static_cast<unsigned>(std::countr_zero(words_[w] ^ kWord));
-      run += 64;
+    if (w == kWords) return run;
+    if (words_[w] != kWord) {
+      return run + static_cast<unsigned>(std::countr_zero(words_[w] ^ kWord));
     }
-    return run;
+    // A long one. How many words it goes on for nobody could predict: no loop.
+    const unsigned last = static_cast<unsigned>(std::countr_one(WordsLike<kWord>() >> w)) + w;
+    run += 64 * (last - w);
+    return last == kWords ? run
+                          : run + static_cast<unsigned>(std::countr_zero(words_[last] ^ kWord));
+  }
+  /// A bit for each word, the first one lowest: whether it is kWord.
+  template <std::uint64_t kWord>
+  [[nodiscard]] PA_HOT constexpr unsigned WordsLike() const {
+    unsigned like = 0;
+    for (unsigned w = kWords; w-- > 0;) like = 2 * like + ((words_[w] ^ kWord) < 1 ? 1 : 0);
+    return like;
   }
 
   static constexpr unsigned kNoneSeen = kPages;
@@ -253,6 +290,35 @@ class PageBits {
     for (unsigned w = first_word + 1; w < last_word; ++w) visit(w, ~std::uint64_t{0});
     visit(last_word, high_mask);
   }
+
+  /// The same, but words may come in any order, more than once, and with an empty mask: how many a
+  /// range touches nobody could predict, so all are visited if there are more than two.
+  template <class Visit>
+  PA_HOT static constexpr void ForMasks(unsigned first, unsigned count, Visit&& visit) {
+    PA_EXPECT(count >= 1 && first < kPages && count <= kPages - first, first, count);
+    const unsigned last = first + count - 1;
+    const unsigned first_word = first / 64;
+    const unsigned last_word = last / 64;
+    const std::uint64_t low_mask = ~std::uint64_t{0} << first % 64;
+    const std::uint64_t high_mask = ~std::uint64_t{0} >> (63 - last % 64);
+    if (kWords == 1 || first_word == last_word) {
+      visit(first_word, low_mask & high_mask);
+      return;
+    }
+    if (last_word - first_word > 1) {
+      const std::uint64_t* const from = &kZerosThenOnes[kWords - 1 - first_word];
+      const std::uint64_t* const to = &kZerosThenOnes[kWords - last_word];
+      for (unsigned w = 0; w < kWords; ++w) visit(w, from[w] & ~to[w]);
+    }
+    visit(first_word, low_mask);
+    visit(last_word, high_mask);
+  }
+  /// As many words of each as a chunk has.
+  static constexpr auto kZerosThenOnes = [] {
+    std::array<std::uint64_t, 2 * kWords> words{};
+    for (unsigned w = kWords; w < 2 * kWords; ++w) words[w] = ~std::uint64_t{0};
+    return words;
+  }();
 
   constexpr std::optional<Match> FindOne(unsigned from, std::uint64_t& words_read) const {
     for (unsigned w = from / 64; w < kWords; ++w) {

@@ -87,6 +87,7 @@ void CompareAll(unsigned first, unsigned count, bool inside, Tally& tally) {
   for (unsigned i = 0; i < kPages; ++i) all = all && bits.Get(i) == model[i];
   compare("SetRange(), ClearRange()", all);
   compare("CountRange()", bits.CountRange(first, count) == Ones(model, first, end));
+  compare("AnyInRange()", bits.AnyInRange(first, count) == inside);
   // A window that the range cuts.
   const unsigned half = first / 2;
   const unsigned to = end + (kPages - end) / 2;
@@ -98,6 +99,14 @@ void CompareAll(unsigned first, unsigned count, bool inside, Tally& tally) {
   }
   const FreeRuns runs = RunsOf(model);
   compare("Summarize()", bits.Summarize() == runs);
+  // All ranges outside of the one that is set or cleared are a run each, too.
+  unsigned over_a_word = 0;
+  for (unsigned at = 0; at < kPages; ++at) {
+    const unsigned run = RunFrom(model, at, false);
+    if ((at + 63) / 64 < (at + run) / 64) over_a_word = std::max(over_a_word, run);
+    at += run;
+  }
+  compare("LongestOverAWord()", bits.LongestOverAWord(0) == over_a_word);
   for (const unsigned want : {1U, count, count + 1}) {
     for (const unsigned from : {0U, first}) {
       const unsigned word = from / 64 * 64;  // a search begins with a whole word

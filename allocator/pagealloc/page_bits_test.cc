@@ -156,6 +156,7 @@ TYPED_TEST(PageBitsTest, SetClearAndCountOfEveryRange) {
         bits.ClearRange(first, count);
         if (bits != cleared) ++wrong;
         if (before.CountRange(first, count) != ones) ++wrong;
+        if (before.AnyInRange(first, count) != (ones > 0)) ++wrong;
       }
     }
   }
@@ -209,6 +210,32 @@ TYPED_TEST(PageBitsTest, SummaryOfRandomBitmapsAgreesWithReadingPageByPage) {
     const auto bits = RandomBits<kPages>(random);
     ASSERT_EQ(bits.Summarize(), SummarizeModel<kPages>(ModelOf(bits))) << "round " << round;
   }
+}
+
+TYPED_TEST(PageBitsTest, LongestRunsOverAWordAgreeWithReadingPageByPage) {
+  constexpr unsigned kPages = TypeParam::value;
+  std::mt19937_64 random(4);
+  std::uint64_t some = 0;
+  for (int round = 0; round < 3000; ++round) {
+    const auto bits = RandomBits<kPages>(random);
+    const auto model = ModelOf(bits);
+    // Runs from the top down: of those at or above `end`, the longest that has a whole word in it.
+    unsigned longest = 0;
+    for (unsigned end = kPages; end > 0;) {
+      unsigned begin = end;
+      while (begin > 0 && !model[begin - 1]) --begin;
+      if ((begin + 63) / 64 < end / 64) longest = std::max(longest, end - begin);
+      if (begin == 0) break;
+      if (begin != end) {
+        ASSERT_EQ(bits.LongestOverAWord(begin), longest) << "page " << begin << ", " << round;
+        some += longest > 0 ? 1 : 0;
+      }
+      end = begin - 1;
+    }
+    ASSERT_EQ(bits.LongestOverAWord(0), longest) << "round " << round;
+    some += longest > 0 ? 1 : 0;
+  }
+  EXPECT_GT(some, 50u);
 }
 
 TYPED_TEST(PageBitsTest, SummaryOfOneFreeRunAnywhere) {

@@ -107,45 +107,79 @@ class ReachIndex {
   void Grown(Chunks& chunks, PageRange pages, Counters& counters) {
     Settle(chunks, counters);
     search_.Grown(chunks, pages);
-    FreedOverBorders(chunks, pages.begin, pages.end, counters);
+    for (PageOffset at = pages.begin; at < pages.end; at += G::kChunkPages) {
+      const ChunkIndex chunk = G::ChunkOf(at);
+      FreedAll(chunks.BlockAt(chunk), Chunks::IndexInBlock(chunk));
+    }
+    FreedParts(chunks, pages.begin, pages.end, {}, counters);
   }
 
-  /// A non-empty range is free now, none of it was.
+  /// A non-empty range of one chunk is free now, none of it was.
   PA_HOT void Freed(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
     const ChunkIndex at = G::ChunkOf(begin);
     const unsigned first = G::PageInChunk(begin);
-    const std::uint64_t wide_limit = first + (end.raw - begin.raw);
-    if (wide_limit > kPages) {
-      FreedOverBorders(chunks, begin, end, counters);
-      return;
-    }
-    const auto limit = static_cast<unsigned>(wide_limit);
+    const unsigned limit = first + static_cast<unsigned>(end.raw - begin.raw);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
     const Bits& bits = block.chunks[i].allocated;
     const unsigned below = bits.ZerosBelow(first);
-    const unsigned run_end = limit + bits.ZerosFrom(limit);
-    counters.WordsScanned(2 + (below + run_end - limit) / 64);
-    JoinRuns(block.words[i].runs, bits, first - below, limit, run_end);
-    if (below == first || run_end == kPages) {
-      FreedAtBorder(chunks, begin, end, below == first, run_end == kPages, counters);
+    const unsigned above = bits.ZerosFrom(limit);
+    counters.WordsScanned(2 + (below + above) / 64);
+    JoinRuns(block.words[i].runs, bits, first - below, limit, limit + above);
+    if (below == first || limit + above == kPages) {
+      FreedAtBorder(chunks, begin, end, {below, above}, counters);
     } else {
-      RaiseTo(chunks, block, at, run_end - first + below, counters);
+      RaiseTo(chunks, block, at, below + (limit - first) + above, counters);
     }
   }
 
-  /// A run of a batch is free now, the index is not asked for it yet. FreedInBatch() comes when
-  /// this was said of all runs.
-  void NoteInBatch(Chunks& chunks, PageRange pages, Counters& counters) {
-    if (!InOneChunk(pages)) {
-      NoteOverBorders(chunks, pages.begin, pages.end, counters);
+  /// Free pages beside a range, in the chunks in which it begins and ends. By reference: two
+  /// numbers in one register would wait for the stores that put them there.
+  struct Beside {
+    unsigned below = 0;
+    unsigned above = 0;
+  };
+  /// Pages [first, limit) of chunk i of a block are free now, a part of a range. FreedParts() comes
+  /// when all parts of it are.
+  PA_HOT static void FreedPart(Block& block, std::size_t i, unsigned first, unsigned limit,
+                               Beside& beside, Counters& counters) {
+    if (limit - first == kPages) {
+      FreedAll(block, i);
       return;
     }
+    const Bits& bits = block.chunks[i].allocated;
+    const unsigned below = bits.ZerosBelow(first);
+    const unsigned above = bits.ZerosFrom(limit);
+    counters.WordsScanned(2 + (below + above) / 64);
+    JoinRuns(block.words[i].runs, bits, first - below, limit, limit + above);
+    if (below == first && limit + above == kPages) block.whole.Set(i);
+    beside.below += below;  // 0 but for the first part
+    beside.above += above;  // 0 but for the last one
+  }
+  void FreedParts(Chunks& chunks, PageOffset begin, PageOffset end, const Beside& beside,
+                  Counters& counters) {
+    const std::uint64_t below = AllBelow(chunks, begin, beside.below, counters);
+    const std::uint64_t above = AllAbove(chunks, end, beside.above, counters);
+    const ChunkIndex next = G::ChunkOf(end);
+    // kNoChunk: so far down that its number is the highest there is.
+    const ChunkIndex at = below < kMost ? G::ChunkOf(PageOffset{begin.raw - below}) : kNoChunk;
+    if (above > 0 && at != next) {  // the run above belonged to the next chunk
+      Shortened(chunks, next, above, counters);
+    }
+    if (at != kNoChunk) {
+      RaiseTo(chunks, chunks.BlockAt(at), at, below + (end.raw - begin.raw) + above, counters);
+    }
+  }
+
+  /// A run of a batch, in one chunk, is free now, the index is not asked for it yet. FreedInBatch()
+  /// comes when this was said of all such runs, and FreedPart() of the parts of the others.
+  void NoteInBatch(Chunks& chunks, PageRange pages, Counters& counters) {
     const ChunkIndex at = G::ChunkOf(pages.begin);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
-    NoteFreed(block, i, G::PageInChunk(pages.begin),
-              static_cast<unsigned>(G::PageInChunk(pages.begin) + pages.size().raw), counters);
+    const unsigned first = G::PageInChunk(pages.begin);
+    Beside beside;  // of no use: what is free there may change with the next run
+    FreedPart(block, i, first, static_cast<unsigned>(first + pages.size().raw), beside, counters);
     if (block.freed_once.Get(i)) block.freed_again.Set(i);
     block.freed_once.Set(i);
   }
@@ -164,33 +198,68 @@ class ReachIndex {
         return;
       }
     }
-    Joined(chunks, pages.begin, pages.end, counters);
+    const Bits& lowest = chunks[G::ChunkOf(pages.begin)].allocated;
+    Beside beside{lowest.ZerosBelow(G::PageInChunk(pages.begin)), 0};
+    if (const unsigned limit = G::PageInChunk(pages.end); limit != 0) {
+      beside.above = chunks[G::ChunkOf(pages.end)].allocated.ZerosFrom(limit);
+    }
+    FreedParts(chunks, pages.begin, pages.end, beside, counters);
   }
 
-  /// The lowest pages of a free run are allocated now.
+  /// The lowest pages of a free run, all in one chunk, are allocated now.
   PA_HOT void TakenFromStart(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
     const unsigned first = G::PageInChunk(begin);
-    const std::uint64_t limit = first + (end.raw - begin.raw);
-    if (limit >= kPages) {
-      TakenOverBorders(chunks, begin, end, 0, counters);
+    const unsigned limit = first + static_cast<unsigned>(end.raw - begin.raw);
+    if (limit == kPages) {
+      TakenAtBorder(chunks, begin, end, counters);
       return;
     }
-    TakenInChunk(chunks, G::ChunkOf(begin), first, static_cast<unsigned>(limit), counters);
+    TakenInChunk(chunks, G::ChunkOf(begin), first, limit, counters);
   }
 
-  /// A non-empty range, all of one free run, is allocated now.
+  /// A non-empty range of one chunk, all of one free run, is allocated now.
   PA_HOT void Taken(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
     const unsigned first = G::PageInChunk(begin);
+    const unsigned limit = first + static_cast<unsigned>(end.raw - begin.raw);
     const ChunkIndex at = G::ChunkOf(begin);
     const unsigned below = chunks[at].allocated.ZerosBelow(first);
     counters.WordsScanned(1 + below / 64);
     const bool from_below = below == first && Walk::IsFree(chunks, G::ChunkBegin(at).raw - 1);
-    const std::uint64_t limit = first + (end.raw - begin.raw);
-    if (from_below || limit >= kPages) {
-      TakenOverBorders(chunks, begin, end, below, counters);
+    if (from_below || limit == kPages) {
+      TakenAtBorder(chunks, begin, end, counters);
     } else {
-      TakenInChunk(chunks, at, first - below, static_cast<unsigned>(limit), counters);
+      TakenInChunk(chunks, at, first - below, limit, counters);
     }
+  }
+
+  /// Pages [first, limit) of chunk i of a block are allocated now, a part of a range, all of one
+  /// free run. TakenParts() comes when all parts of it are.
+  PA_HOT static void TakenPart(Block& block, std::size_t i, unsigned first, unsigned limit,
+                               Beside& beside, Counters& counters) {
+    block.whole.Clear(i);
+    if (limit - first == kPages) {
+      block.words[i].runs = WordRuns{};
+      return;
+    }
+    const Bits& bits = block.chunks[i].allocated;
+    const unsigned below = bits.ZerosBelow(first);
+    const unsigned above = bits.ZerosFrom(limit);
+    counters.WordsScanned(2 + (below + above) / 64);
+    CutRun(block.words[i].runs, bits, first - below, limit, above);
+    beside.below += below;  // 0 but for the first part
+    beside.above += above;  // 0 but for the last one
+  }
+  void TakenParts(Chunks& chunks, PageOffset begin, PageOffset end, const Beside& beside,
+                  Counters& counters) {
+    const std::uint64_t below = AllBelow(chunks, begin, beside.below, counters);
+    const std::uint64_t above = AllAbove(chunks, end, beside.above, counters);
+    const ChunkIndex next = G::ChunkOf(end);
+    if (below < kMost) {  // else the chunk that the run begins in is still as good as before
+      const ChunkIndex at = G::ChunkOf(PageOffset{begin.raw - below});
+      Shortened(chunks, at, below + (end.raw - begin.raw) + above, counters);
+      if (at == next) return;
+    }
+    if (above > 0) RaiseTo(chunks, chunks.BlockAt(next), next, above, counters);
   }
 
   /// Any pages of the 64-page word at `base` are free or allocated now that were not; its bits
@@ -260,86 +329,51 @@ class ReachIndex {
     }
   }
 
-  /// Pages of several chunks, or to the end of one, or of a run that began further down, are
-  /// allocated now. `below`: so many free pages are in front of them in their chunk.
-  [[gnu::noinline]] void TakenOverBorders(Chunks& chunks, PageOffset begin, PageOffset end,
-                                          unsigned below, Counters& counters) {
-    ForChunks(chunks, begin, end, [&](Block& block, std::size_t i, unsigned first, unsigned limit) {
-      block.whole.Clear(i);
-      if (limit - first == kPages) {
-        block.words[i].runs = WordRuns{};
-        return;
-      }
-      const Bits& bits = block.chunks[i].allocated;
-      const unsigned rest = bits.ZerosFrom(limit);
-      counters.WordsScanned(1 + rest / 64);
-      CutRun(block.words[i].runs, bits, first == 0 ? 0 : first - below, limit, rest);
-    });
-    const std::uint64_t all_below =
-        below == G::PageInChunk(begin) ? Walk::FreeBelow(chunks, begin, kMost, counters) : below;
-    const std::uint64_t above = Walk::FreeFrom(chunks, end, kMost, counters);
-    const ChunkIndex next = G::ChunkOf(end);
-    if (all_below < kMost) {  // else the chunk that the run begins in is still as good as before
-      const ChunkIndex at = G::ChunkOf(PageOffset{begin.raw - all_below});
-      Shortened(chunks, at, all_below + (end.raw - begin.raw) + above, counters);
-      if (at == next) return;
-    }
-    if (above > 0) RaiseTo(chunks, chunks.BlockAt(next), next, above, counters);
+  /// The same to the end of the chunk, or of a run that began further down.
+  [[gnu::noinline]] void TakenAtBorder(Chunks& chunks, PageOffset begin, PageOffset end,
+                                       Counters& counters) {
+    const ChunkIndex at = G::ChunkOf(begin);
+    const unsigned first = G::PageInChunk(begin);
+    Beside beside;
+    TakenPart(chunks.BlockAt(at), Chunks::IndexInBlock(at), first,
+              first + static_cast<unsigned>(end.raw - begin.raw), beside, counters);
+    TakenParts(chunks, begin, end, beside, counters);
   }
 
-  /// Calls `visit(block, index in it, first page, limit)` for each chunk's part of a range.
-  template <class Visit>
-  static void ForChunks(Chunks& chunks, PageOffset begin, PageOffset end, Visit&& visit) {
-    for (PageOffset from = begin; from < end;) {
-      const ChunkIndex at = G::ChunkOf(from);
-      const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
-      const unsigned limit = next <= end ? kPages : G::PageInChunk(end);
-      visit(chunks.BlockAt(at), Chunks::IndexInBlock(at), G::PageInChunk(from), limit);
-      from = next;
-    }
+  /// All pages of chunk i of a block are free now.
+  static void FreedAll(Block& block, std::size_t i) {
+    block.words[i].runs = WordRuns{};
+    block.words[i].runs.Set(0, kPages);
+    block.whole.Set(i);
   }
 
-  /// Pages [first, limit) of chunk i of a block are free now: all but its reach.
-  static void NoteFreed(Block& block, std::size_t i, unsigned first, unsigned limit,
-                        Counters& counters) {
-    if (limit - first == kPages) {
-      block.words[i].runs = WordRuns{};
-      block.words[i].runs.Set(0, kPages);
-      block.whole.Set(i);
-      return;
-    }
-    const Bits& bits = block.chunks[i].allocated;
-    const unsigned begin = first - bits.ZerosBelow(first);
-    const unsigned end = limit + bits.ZerosFrom(limit);
-    counters.WordsScanned(2 + (first - begin + end - limit) / 64);
-    JoinRuns(block.words[i].runs, bits, begin, limit, end);
-    if (begin == 0 && end == kPages) block.whole.Set(i);
+  /// Free pages below `begin`, of which so many are known in its chunk, and so above `end`. Not
+  /// counted further than to the chunk in which there are kMost.
+  [[nodiscard]] static std::uint64_t AllBelow(const Chunks& chunks, PageOffset begin,
+                                              unsigned known, Counters& counters) {
+    if (known < G::PageInChunk(begin)) return known;
+    return known + Walk::FreeBelow(chunks, G::ChunkBegin(G::ChunkOf(begin)), kMost, counters);
   }
-  static void NoteOverBorders(Chunks& chunks, PageOffset begin, PageOffset end,
-                              Counters& counters) {
-    ForChunks(chunks, begin, end, [&](Block& block, std::size_t i, unsigned first, unsigned limit) {
-      NoteFreed(block, i, first, limit, counters);
-    });
-  }
-
-  [[gnu::noinline]] void FreedOverBorders(Chunks& chunks, PageOffset begin, PageOffset end,
-                                          Counters& counters) {
-    NoteOverBorders(chunks, begin, end, counters);
-    Joined(chunks, begin, end, counters);
+  [[nodiscard]] static std::uint64_t AllAbove(const Chunks& chunks, PageOffset end, unsigned known,
+                                              Counters& counters) {
+    const unsigned limit = G::PageInChunk(end);
+    if (limit != 0 && limit + known < kPages) return known;
+    return known + Walk::FreeFrom(chunks, end + PageCount{known}, kMost, counters);
   }
 
   /// A range of one chunk is free now, and its run begins or ends at the chunk's border.
   [[gnu::noinline]] void FreedAtBorder(Chunks& chunks, PageOffset begin, PageOffset end,
-                                       bool from_start, bool to_end, Counters& counters) {
+                                       const Beside& beside, Counters& counters) {
     const ChunkIndex at = G::ChunkOf(begin);
     Block& block = chunks.BlockAt(at);
     const std::size_t i = Chunks::IndexInBlock(at);
-    if (from_start && to_end) block.whole.Set(i);
+    const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
+    const bool from_start = beside.below == G::PageInChunk(begin);
+    if (from_start && end + PageCount{beside.above} == next) block.whole.Set(i);
     // Where a run goes on below and is as long as numbers can say, it stays so; where it only goes
     // on above, no longer run can begin here, but the next chunk may have to give one up.
-    const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
     if (!from_start && end != next && block.reach.Get(i) == kMost) return;
-    Joined(chunks, begin, end, counters);
+    FreedParts(chunks, begin, end, beside, counters);
   }
 
   /// A word changed, and of the runs counted one begins or ends at the chunk's border, or did.
@@ -383,21 +417,6 @@ class ReachIndex {
     }
   }
 
-  /// Free pages are part of a run that may begin and end in other chunks.
-  void Joined(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
-    const std::uint64_t below = Walk::FreeBelow(chunks, begin, kMost, counters);
-    const std::uint64_t above = Walk::FreeFrom(chunks, end, kMost, counters);
-    const ChunkIndex next = G::ChunkOf(end);
-    // kNoChunk: so far down that its number is the highest there is.
-    const ChunkIndex at = below < kMost ? G::ChunkOf(PageOffset{begin.raw - below}) : kNoChunk;
-    if (above > 0 && at != next) {  // the run above belonged to the next chunk
-      Shortened(chunks, next, above, counters);
-    }
-    if (at != kNoChunk) {
-      RaiseTo(chunks, chunks.BlockAt(at), at, below + (end.raw - begin.raw) + above, counters);
-    }
-  }
-
   /// A run of so many pages begins in the chunk.
   PA_HOT static void RaiseTo(Chunks& chunks, Block& block, ChunkIndex at, std::uint64_t run,
                              Counters& counters) {
@@ -433,7 +452,8 @@ class ReachIndex {
     if (last < kPages && start < kPages) {
       const bool told = by_words < WordRuns::kMost && (start == 0 || start < by_words);
       const unsigned inside =
-          told ? by_words : LongestInside(chunks, bits, at, start, by_words, counters);
+          told ? by_words
+               : LongestInside(chunks, block.words[i].runs, bits, at, start, by_words, counters);
       longest = std::max<std::uint64_t>(last, inside);
     }
     const auto reach = static_cast<unsigned>(std::min<std::uint64_t>(longest, kMost));
@@ -453,17 +473,16 @@ class ReachIndex {
   /// The longest run that begins in a chunk and does not leave it, for what the words' numbers do
   /// not tell: long ones, and the first one, which may have begun below. `start`: its pages here,
   /// less than all; `by_words`: the largest of the numbers.
-  [[nodiscard]] [[gnu::noinline]] static unsigned LongestInside(const Chunks& chunks,
+  [[nodiscard]] [[gnu::noinline]] static unsigned LongestInside(const Chunks& chunks, WordRuns runs,
                                                                 const Bits& bits, ChunkIndex at,
                                                                 unsigned start, unsigned by_words,
                                                                 Counters& counters) {
     const bool from_below = start > 0 && Walk::IsFree(chunks, G::ChunkBegin(at).raw - 1);
-    if (!from_below && by_words < WordRuns::kMost) return by_words;
+    const unsigned longest =
+        from_below ? std::max(runs.MaxBut(0), LongestBeginning(bits, 0, true)) : by_words;
+    if (longest < WordRuns::kMost) return longest;
     counters.WordsScanned(kPages / 64);
-    if (!from_below) return static_cast<unsigned>(bits.Summarize().max.raw);
-    Bits others = bits;
-    others.SetRange(0, start);
-    return static_cast<unsigned>(others.Summarize().max.raw);
+    return bits.LongestOverAWord(from_below ? start : 0);
   }
 
   static constexpr ChunkIndex kNoChunk{G::kChunks.raw};

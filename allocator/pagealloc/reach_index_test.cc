@@ -29,6 +29,7 @@ class Indexed {
   using G = Geometry<L>;
   using Chunks = ChunkMap<L>;
   using Index = ReachIndex<L, WorkCounters>;
+  using Beside = typename Index::Beside;
 
  public:
   static constexpr std::uint64_t kPages = G::kChunkPages.raw;
@@ -51,10 +52,18 @@ class Indexed {
   void Take(std::uint64_t first, std::uint64_t count, bool from_start) {
     const PageRange pages = Range(first, count);
     const bool waits = index_.Waits(chunks_, pages.begin, pages.end, counters_);
-    Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Allocate(at, n); });
+    Parts(pages, [](auto& block, std::size_t i, unsigned at, unsigned limit) {
+      block.chunks[i].Allocate(at, limit - at);
+    });
     Model(first, count, false);
     if (waits) return;
-    if (from_start) {
+    if (!InOneChunk(pages)) {
+      Beside beside;
+      Parts(pages, [&](auto& block, std::size_t i, unsigned at, unsigned limit) {
+        Index::TakenPart(block, i, at, limit, beside, counters_);
+      });
+      index_.TakenParts(chunks_, pages.begin, pages.end, beside, counters_);
+    } else if (from_start) {
       index_.TakenFromStart(chunks_, pages.begin, pages.end, counters_);
     } else {
       index_.Taken(chunks_, pages.begin, pages.end, counters_);
@@ -63,9 +72,14 @@ class Indexed {
   void Free(std::uint64_t first, std::uint64_t count) {
     const PageRange pages = Range(first, count);
     const bool waits = index_.Waits(chunks_, pages.begin, pages.end, counters_);
-    Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Free(at, n); });
+    SetFree(pages);
     Model(first, count, true);
-    if (!waits) index_.Freed(chunks_, pages.begin, pages.end, counters_);
+    if (waits) return;
+    if (InOneChunk(pages)) {
+      index_.Freed(chunks_, pages.begin, pages.end, counters_);
+    } else {
+      index_.FreedParts(chunks_, pages.begin, pages.end, FreedParts(pages), counters_);
+    }
   }
   /// All free pages of a 64-page block; those that were.
   std::uint64_t TakeWord(std::uint64_t first) {
@@ -96,9 +110,14 @@ class Indexed {
   void FreeBatch(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& runs) {
     index_.Settle(chunks_, counters_);
     for (const auto& [first, count] : runs) {
-      Bits(first, count, [](auto& chunk, unsigned at, unsigned n) { chunk.Free(at, n); });
+      const PageRange pages = Range(first, count);
+      SetFree(pages);
       Model(first, count, true);
-      index_.NoteInBatch(chunks_, Range(first, count), counters_);
+      if (InOneChunk(pages)) {
+        index_.NoteInBatch(chunks_, pages, counters_);
+      } else {
+        FreedParts(pages);
+      }
     }
     for (const auto& [first, count] : runs) {
       index_.FreedInBatch(chunks_, Range(first, count), counters_);
@@ -176,15 +195,32 @@ class Indexed {
   void Model(std::uint64_t first, std::uint64_t count, bool free) {
     std::fill_n(free_.begin() + static_cast<std::ptrdiff_t>(first), count, free);
   }
-  template <class Change>
-  void Bits(std::uint64_t first, std::uint64_t count, Change&& change) {
-    while (count > 0) {
-      const PageOffset at = Range(first, 1).begin;
-      const auto n = std::min(count, kPages - G::PageInChunk(at));
-      change(chunks_[G::ChunkOf(at)], G::PageInChunk(at), static_cast<unsigned>(n));
-      first += n;
-      count -= n;
+  /// Calls `visit(block, index in it, first page, limit)` for each chunk's part.
+  template <class Visit>
+  void Parts(PageRange pages, Visit&& visit) {
+    for (PageOffset at = pages.begin; at < pages.end;) {
+      const unsigned first = G::PageInChunk(at);
+      const auto n = std::min(pages.end.raw - at.raw, kPages - first);
+      const ChunkIndex chunk = G::ChunkOf(at);
+      visit(chunks_.BlockAt(chunk), Chunks::IndexInBlock(chunk), first,
+            static_cast<unsigned>(first + n));
+      at += PageCount{n};
     }
+  }
+  static bool InOneChunk(PageRange pages) {
+    return G::PageInChunk(pages.begin) + pages.size().raw <= kPages;
+  }
+  void SetFree(PageRange pages) {
+    Parts(pages, [](auto& block, std::size_t i, unsigned first, unsigned limit) {
+      block.chunks[i].Free(first, limit - first);
+    });
+  }
+  Beside FreedParts(PageRange pages) {
+    Beside beside;
+    Parts(pages, [&](auto& block, std::size_t i, unsigned first, unsigned limit) {
+      Index::FreedPart(block, i, first, limit, beside, counters_);
+    });
+    return beside;
   }
 
   FakeMemory os_;

@@ -86,8 +86,8 @@ void Update(benchmark::State& state) {
   auto& chunk = chunks[chunk_of(page.begin)];
   for (PageOffset at = heap.begin; at < heap.end; at += G::kChunkPages) {
     chunks[chunk_of(at)].allocated.SetAll();
+    index.Taken(chunks, at, at + G::kChunkPages, counters);
   }
-  index.Taken(chunks, heap.begin, heap.end, counters);
   const unsigned bit = G::PageInChunk(page.begin);
   for (auto _ : state) {
     chunk.Free(bit, 1);

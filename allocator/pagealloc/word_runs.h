@@ -33,21 +33,24 @@ PA_HOT constexpr unsigned LongestOnes64(std::uint64_t bits) {
   const std::uint64_t two = bits & bits >> 1;
   const std::uint64_t four = two & two >> 2;
   const std::uint64_t eight = four & four >> 4;
+  const std::uint64_t sixteen = eight & eight >> 8;
   std::uint64_t starts = bits;  // where runs of `known` ones begin (all that matter if that is 0)
   unsigned known = 0;
-  if (eight != 0) {
-    starts = eight;
-    for (known = 8; (starts & eight >> known) != 0; known += 8) {
-      starts &= eight >> known;
-      if (known == 56) return 64;
+  if (sixteen != 0) {
+    starts = sixteen;
+    for (known = 16; (starts & sixteen >> known) != 0; known += 16) {
+      starts &= sixteen >> known;
+      if (known == 48) return 64;
     }
   }
   // Without branches, nobody could predict them.
   const auto more = [&starts, &known](std::uint64_t runs, unsigned length) {
     const std::uint64_t longer = starts & runs >> known;
-    starts = longer != 0 ? longer : starts;
-    known += longer != 0 ? length : 0;
+    const std::uint64_t all = std::uint64_t{0} - static_cast<std::uint64_t>(longer != 0);
+    starts = longer | (starts & ~all);
+    known += length & static_cast<unsigned>(all);
   };
+  more(eight, 8);
   more(four, 4);
   more(two, 2);
   more(bits, 1);
@@ -114,16 +117,23 @@ class WordRuns {
   std::uint64_t packed_ = 0;
 };
 
-/// The longest run of zeros that begins in a word, counted in full.
+/// The longest run of zeros that begins in a word, counted in full. `from_below`: whether the page
+/// below the word is free.
 template <unsigned kPages>
-[[nodiscard]] constexpr unsigned LongestBeginning(const PageBits<kPages>& bits, unsigned word) {
+[[nodiscard]] constexpr unsigned LongestBeginning(const PageBits<kPages>& bits, unsigned word,
+                                                  bool from_below) {
   std::uint64_t free = ~bits.word(word);
-  // The lowest run is not this word's if the page below it is free, too: a carry takes it away.
-  if (word > 0) free &= free + (~bits.word(word - 1) >> 63);
+  free &= free + (from_below ? 1 : 0);  // then the lowest run is not this word's: a carry
   const unsigned inside = LongestOnes64(free);
   if (free >> 63 == 0) return inside;
   const auto high = static_cast<unsigned>(std::countl_one(free));
   return std::max(inside, high + bits.ZerosFrom(64 * (word + 1)));
+}
+
+/// The same for what is known of the chunk alone: below word 0 nothing is free.
+template <unsigned kPages>
+[[nodiscard]] constexpr unsigned LongestBeginning(const PageBits<kPages>& bits, unsigned word) {
+  return LongestBeginning(bits, word, word > 0 && bits.word(word - 1) >> 63 == 0);
 }
 
 /// Pages [begin, end) of a chunk are one run now, of which [limit, end) was one before.

@@ -219,12 +219,14 @@ TYPED_TEST(WordRunsOf, LongestAndLowestRunsThatBeginInEachWord) {
       if (one != 0) bits.Set(page);
     }
     std::array<unsigned, kPages / 64> longest{};
+    unsigned but_first = 0;                   // of word 0, if its first page goes on from below
     std::array<unsigned, kPages + 1> lowest;  // by length
     lowest.fill(kPages);
     for (unsigned page = 0; page < kPages; ++page) {
       const unsigned begin = page;
       page += bits.ZerosFrom(page);
       longest[begin / 64] = std::max(longest[begin / 64], page - begin);
+      if (begin > 0 && begin < 64) but_first = std::max(but_first, page - begin);
       for (unsigned n = 1; n <= page - begin; ++n) lowest[n] = std::min(lowest[n], begin);
     }
     WordRuns runs;
@@ -232,6 +234,7 @@ TYPED_TEST(WordRunsOf, LongestAndLowestRunsThatBeginInEachWord) {
       ASSERT_EQ(LongestBeginning(bits, word), longest[word]) << word;
       runs.Set(word, longest[word]);
     }
+    ASSERT_EQ(LongestBeginning(bits, 0, true), but_first);
     for (unsigned n = 1; n <= std::min(kPages, WordRuns::kMost); ++n) {
       const unsigned word = runs.FirstAtLeast(n);
       ASSERT_EQ(word == WordRuns::kWords, lowest[n] == kPages) << n;
