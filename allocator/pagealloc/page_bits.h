@@ -208,10 +208,10 @@ class PageBits {
     return {PageCount{start}, PageCount{longest}, PageCount{run}};
   }
 
-  /// The longest run of zeros that has a whole word in it, from page `begin` on, below which
-  /// another run ends if it is not 0. 0 if there is none; longer ones than 126 are of this kind.
+  /// The longest run of zeros that has a whole word in it, from page `begin` on, which is a one or
+  /// page 0. 0 if there is none; longer ones than 126 are of this kind.
   [[nodiscard]] constexpr unsigned LongestOverAWord(unsigned begin) const {
-    const unsigned skipped = (begin + 63) / 64;
+    const unsigned skipped = begin / 64;
     unsigned longest = 0;
     for (unsigned whole = WordsLike<0>() >> skipped << skipped; whole != 0;) {
       const auto first = static_cast<unsigned>(std::countr_zero(whole));

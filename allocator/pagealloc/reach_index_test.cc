@@ -310,6 +310,20 @@ TYPED_TEST(ReachIndexOf, SinglePageOfTheNextChunkIsJoined) {
   ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
 }
 
+// A run that is freed over a border, and free pages on both sides of it.
+TYPED_TEST(ReachIndexOf, RunOverABorderJoinsWhatIsBesideIt) {
+  using Heap = Indexed<TypeParam>;
+  constexpr std::uint64_t kChunk = Heap::kPages;
+  Heap heap(3);
+  heap.Grow(0, 3);
+  heap.Take(0, heap.pages(), true);
+  heap.Free(kChunk - 10, 5);
+  heap.Free(2 * kChunk + 3, 4);
+  heap.Free(kChunk - 5, kChunk + 8);
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(kChunk + 17));
+}
+
 // All that happens in one word is told to the index once: when another word changes, or a search
 // comes.
 TYPED_TEST(ReachIndexOf, ChangesOfOneWordWait) {
@@ -334,6 +348,22 @@ TYPED_TEST(ReachIndexOf, ChangesOfOneWordWait) {
   ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
 }
 
+// The index is told of the word as it was before the first change that waited, not the last: the
+// run above begins in this word now.
+TYPED_TEST(ReachIndexOf, WordBeforeItsFirstChangeIsRemembered) {
+  using Heap = Indexed<TypeParam>;
+  Heap heap(2);
+  heap.Grow(0, 2);
+  heap.Take(0, 64, true);
+  heap.Take(64 + 40, 1, false);
+  heap.Free(5, 1);
+  heap.Free(63, 1);
+  heap.Free(10, 1);
+  EXPECT_TRUE(heap.waiting());
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectFinds(41));
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+}
+
 // A range that ends or begins in that word, but is not in it as a whole, does not wait.
 TYPED_TEST(ReachIndexOf, OnlyWhatLiesInTheWordWaits) {
   using Heap = Indexed<TypeParam>;
@@ -348,6 +378,10 @@ TYPED_TEST(ReachIndexOf, OnlyWhatLiesInTheWordWaits) {
   heap.Take(65, 1, false);
   heap.Take(60, 5, false);
   EXPECT_FALSE(heap.waiting()) << "begins below";
+  ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
+  heap.Take(50, 1, false);
+  heap.Free(60, 10);
+  EXPECT_FALSE(heap.waiting()) << "ends above";
   ASSERT_NO_FATAL_FAILURE(heap.ExpectExact());
 }
 
