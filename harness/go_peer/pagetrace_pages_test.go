@@ -9,6 +9,8 @@
 
 package runtime
 
+import "unsafe"
+
 // Kinds of operations, as harness/run/go_stream.h numbers them.
 const (
 	pagetraceGrow        = 0
@@ -104,6 +106,7 @@ func (r *PagetraceReplay) TimeBatches(begin int, ends, ticks []uint64) {
 			end := int(ends[b])
 			start := r.now()
 			for ; at < end; at++ {
+				r.prefetchAhead(at)
 				hash = r.step(&r.Ops[at], hash)
 			}
 			ticks[b] = uint64(r.now() - start)
@@ -130,6 +133,7 @@ func (r *PagetraceReplay) timeBatchesLocked(begin int, ends, ticks []uint64) {
 		end := int(ends[b])
 		start := r.now()
 		for ; at < end; at++ {
+			r.prefetchAhead(at)
 			r.Hash = r.stepLocked(&r.Ops[at], r.Hash)
 		}
 		ticks[b] = uint64(r.now() - start)
@@ -140,6 +144,7 @@ func (r *PagetraceReplay) timeBatchesLocked(begin int, ends, ticks []uint64) {
 func (r *PagetraceReplay) TimeOps(begin int, ticks []uint32) {
 	if r.EachLocked && !r.Idle {
 		for i := range ticks {
+			r.prefetchAhead(begin + i)
 			start := r.now()
 			r.Hash = r.stepLocked(&r.Ops[begin+i], r.Hash)
 			ticks[i] = pagetraceTicks(r.now() - start)
@@ -150,6 +155,7 @@ func (r *PagetraceReplay) TimeOps(begin int, ticks []uint32) {
 		lock(r.pages.mheapLock)
 		hash := r.Hash
 		for i := range ticks {
+			r.prefetchAhead(begin + i)
 			start := r.now()
 			hash = r.step(&r.Ops[begin+i], hash)
 			ticks[i] = pagetraceTicks(r.now() - start)
@@ -157,6 +163,18 @@ func (r *PagetraceReplay) TimeOps(begin int, ticks []uint32) {
 		r.Hash = hash
 		unlock(r.pages.mheapLock)
 	})
+}
+
+// prefetchAhead asks for what an operation of soon needs of Runs, as Runner::PrefetchAhead of the
+// harness does.
+func (r *PagetraceReplay) prefetchAhead(at int) {
+	at += 8
+	if at >= len(r.Ops) {
+		at = len(r.Ops) - 1
+	}
+	if id := r.Ops[at].ID; int(id) < len(r.Runs) {
+		pagetracePrefetch(uintptr(unsafe.Pointer(&r.Runs[id])))
+	}
 }
 
 // pagetraceTicks is a time, cut to 32 bits.
