@@ -135,13 +135,19 @@ class Indexed {
     while (end < pages() && IsFree(end)) ++end;
     return end - page;
   }
-  [[nodiscard]] std::uint64_t ModelReach(std::uint64_t chunk) const {
+  /// Of each page how many free ones begin with it; one behind the last.
+  [[nodiscard]] std::vector<std::uint64_t> Runs() const {
+    std::vector<std::uint64_t> runs(HostSize(pages() + 1));
+    for (std::size_t page = HostSize(pages()); page-- > 0;) {
+      runs[page] = IsFree(page) ? runs[page + 1] + 1 : 0;
+    }
+    return runs;
+  }
+  static std::uint64_t ModelReach(const std::vector<std::uint64_t>& runs, std::uint64_t chunk) {
     std::uint64_t longest = 0;
-    for (std::uint64_t page = chunk * kPages; page < (chunk + 1) * kPages;) {
-      const std::uint64_t run = RunFrom(page);
-      const bool begins = page == 0 || !IsFree(page - 1);
-      if (begins) longest = std::max(longest, run);
-      page += std::max<std::uint64_t>(run, 1);
+    for (std::size_t page = HostSize(chunk * kPages); page < (chunk + 1) * kPages; ++page) {
+      const bool begins = page == 0 || runs[page - 1] == 0;
+      if (begins) longest = std::max(longest, runs[page]);
     }
     return std::min<std::uint64_t>(longest, Index::kMost);
   }
@@ -149,14 +155,15 @@ class Indexed {
   /// Every chunk's number, and whether it is free as a whole; nothing waits.
   void ExpectExact() {
     index_.Settle(chunks_, counters_);
+    const std::vector<std::uint64_t> runs = Runs();
     for (std::uint64_t c = 0; c < chunks(); ++c) {
       const ChunkIndex at = G::ChunkOf(Range(c * kPages, 1).begin);
       const auto* block = chunks_.LookupBlock(at);
       if (block == nullptr) continue;
       const std::size_t i = Chunks::IndexInBlock(at);
       const std::uint64_t got = block->reach.Get(i);
-      const std::uint64_t want = ModelReach(c);
-      const bool whole = grown_[HostSize(c)] && RunFrom(c * kPages) >= kPages;
+      const std::uint64_t want = ModelReach(runs, c);
+      const bool whole = grown_[HostSize(c)] && runs[HostSize(c * kPages)] >= kPages;
       ASSERT_EQ(block->whole.Get(i), whole) << "chunk " << c;
       ASSERT_EQ(got, want) << "chunk " << c;
     }
