@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -315,7 +316,7 @@ class PageBits {
   }
   /// As many words of each as a chunk has.
   static constexpr auto kZerosThenOnes = [] {
-    std::array<std::uint64_t, 2 * kWords> words{};
+    std::array<std::uint64_t, std::size_t{2} * kWords> words{};
     for (unsigned w = kWords; w < 2 * kWords; ++w) words[w] = ~std::uint64_t{0};
     return words;
   }();
