@@ -119,21 +119,21 @@ class PageBits {
   }
 
   PA_HOT constexpr void SetRange(unsigned first, unsigned count) {
-    ForMasks(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] |= mask; });
+    ForWords<false>(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] |= mask; });
   }
   PA_HOT constexpr void ClearRange(unsigned first, unsigned count) {
-    ForMasks(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] &= ~mask; });
+    ForWords<false>(first, count, [this](unsigned w, std::uint64_t mask) { words_[w] &= ~mask; });
   }
   /// Whether there is a one in the range.
   [[nodiscard]] PA_HOT constexpr bool AnyInRange(unsigned first, unsigned count) const {
     std::uint64_t any = 0;
-    ForMasks(first, count, [&](unsigned w, std::uint64_t mask) { any |= words_[w] & mask; });
+    ForWords<false>(first, count, [&](unsigned w, std::uint64_t mask) { any |= words_[w] & mask; });
     return any != 0;
   }
   /// Ones in the range (Go: popcntRange).
   [[nodiscard]] constexpr unsigned CountRange(unsigned first, unsigned count) const {
     unsigned ones = 0;
-    ForWords(first, count, [&](unsigned w, std::uint64_t mask) {
+    ForWords<true>(first, count, [&](unsigned w, std::uint64_t mask) {
       const std::uint64_t bits = words_[w] & mask;
       if (bits != 0)
         ones += bits == ~std::uint64_t{0} ? 64 : Ones64(bits);  // most are one of these
@@ -274,8 +274,10 @@ class PageBits {
 
   static constexpr unsigned kNoneSeen = kPages;
 
-  /// Calls `visit(word index, mask)` for each word that the range touches.
-  template <class Visit>
+  /// Calls `visit(word index, mask)` for each word that the range touches: from low to high, each
+  /// once. Or, without kInOrder, words in any order, more than once, and with an empty mask: how
+  /// many a range touches nobody could predict, so all are visited if there are more than two.
+  template <bool kInOrder, class Visit>
   PA_HOT static constexpr void ForWords(unsigned first, unsigned count, Visit&& visit) {
     PA_EXPECT(count >= 1 && first < kPages && count <= kPages - first, first, count);
     const unsigned last = first + count - 1;
@@ -287,31 +289,15 @@ class PageBits {
       visit(first_word, low_mask & high_mask);
       return;
     }
-    visit(first_word, low_mask);
-    for (unsigned w = first_word + 1; w < last_word; ++w) visit(w, ~std::uint64_t{0});
-    visit(last_word, high_mask);
-  }
-
-  /// The same, but words may come in any order, more than once, and with an empty mask: how many a
-  /// range touches nobody could predict, so all are visited if there are more than two.
-  template <class Visit>
-  PA_HOT static constexpr void ForMasks(unsigned first, unsigned count, Visit&& visit) {
-    PA_EXPECT(count >= 1 && first < kPages && count <= kPages - first, first, count);
-    const unsigned last = first + count - 1;
-    const unsigned first_word = first / 64;
-    const unsigned last_word = last / 64;
-    const std::uint64_t low_mask = ~std::uint64_t{0} << first % 64;
-    const std::uint64_t high_mask = ~std::uint64_t{0} >> (63 - last % 64);
-    if (kWords == 1 || first_word == last_word) {
-      visit(first_word, low_mask & high_mask);
-      return;
-    }
-    if (last_word - first_word > 1) {
+    if (!kInOrder && last_word - first_word > 1) {
       const std::uint64_t* const from = &kZerosThenOnes[kWords - 1 - first_word];
       const std::uint64_t* const to = &kZerosThenOnes[kWords - last_word];
       for (unsigned w = 0; w < kWords; ++w) visit(w, from[w] & ~to[w]);
     }
     visit(first_word, low_mask);
+    if (kInOrder) {
+      for (unsigned w = first_word + 1; w < last_word; ++w) visit(w, ~std::uint64_t{0});
+    }
     visit(last_word, high_mask);
   }
   /// As many words of each as a chunk has.
