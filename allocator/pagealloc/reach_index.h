@@ -114,31 +114,28 @@ class ReachIndex {
     FreedParts(chunks, pages.begin, pages.end, {}, counters);
   }
 
-  /// A non-empty range of one chunk is free now, none of it was.
-  PA_HOT void Freed(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
-    const ChunkIndex at = G::ChunkOf(begin);
-    const unsigned first = G::PageInChunk(begin);
-    const unsigned limit = first + static_cast<unsigned>(end.raw - begin.raw);
-    Block& block = chunks.BlockAt(at);
-    const std::size_t i = Chunks::IndexInBlock(at);
-    const Bits& bits = block.chunks[i].allocated;
-    const unsigned below = bits.ZerosBelow(first);
-    const unsigned above = bits.ZerosFrom(limit);
-    counters.WordsScanned(2 + (below + above) / 64);
-    JoinRuns(block.words[i].runs, bits, first - below, limit, limit + above);
-    if (below == first || limit + above == kPages) {
-      FreedAtBorder(chunks, begin, end, {below, above}, counters);
-    } else {
-      RaiseTo(chunks, block, at, below + (limit - first) + above, counters);
-    }
-  }
-
   /// Free pages beside a range, in the chunks in which it begins and ends. By reference: two
   /// numbers in one register would wait for the stores that put them there.
   struct Beside {
     unsigned below = 0;
     unsigned above = 0;
   };
+
+  /// A non-empty range of one chunk is free now, none of it was.
+  PA_HOT void Freed(Chunks& chunks, PageOffset begin, PageOffset end, Counters& counters) {
+    const ChunkIndex at = G::ChunkOf(begin);
+    const unsigned first = G::PageInChunk(begin);
+    const unsigned limit = first + static_cast<unsigned>(end.raw - begin.raw);
+    Block& block = chunks.BlockAt(at);
+    Beside beside;
+    FreedPart(block, Chunks::IndexInBlock(at), first, limit, beside, counters);
+    if (beside.below == first || limit + beside.above == kPages) {
+      FreedParts(chunks, begin, end, beside, counters);
+    } else {
+      RaiseTo(chunks, block, at, beside.below + (limit - first) + beside.above, counters);
+    }
+  }
+
   /// Pages [first, limit) of chunk i of a block are free now, a part of a range. FreedParts() comes
   /// when all parts of it are.
   PA_HOT static void FreedPart(Block& block, std::size_t i, unsigned first, unsigned limit,
@@ -156,8 +153,8 @@ class ReachIndex {
     beside.below += below;  // 0 but for the first part
     beside.above += above;  // 0 but for the last one
   }
-  void FreedParts(Chunks& chunks, PageOffset begin, PageOffset end, const Beside& beside,
-                  Counters& counters) {
+  [[gnu::noinline]] void FreedParts(Chunks& chunks, PageOffset begin, PageOffset end,
+                                    const Beside& beside, Counters& counters) {
     const std::uint64_t below = AllBelow(chunks, begin, beside.below, counters);
     const std::uint64_t above = AllAbove(chunks, end, beside.above, counters);
     const ChunkIndex next = G::ChunkOf(end);
@@ -359,21 +356,6 @@ class ReachIndex {
     const unsigned limit = G::PageInChunk(end);
     if (limit != 0 && limit + known < kPages) return known;
     return known + Walk::FreeFrom(chunks, end + PageCount{known}, kMost, counters);
-  }
-
-  /// A range of one chunk is free now, and its run begins or ends at the chunk's border.
-  [[gnu::noinline]] void FreedAtBorder(Chunks& chunks, PageOffset begin, PageOffset end,
-                                       const Beside& beside, Counters& counters) {
-    const ChunkIndex at = G::ChunkOf(begin);
-    Block& block = chunks.BlockAt(at);
-    const std::size_t i = Chunks::IndexInBlock(at);
-    const PageOffset next = G::ChunkBegin(at) + G::kChunkPages;
-    const bool from_start = beside.below == G::PageInChunk(begin);
-    if (from_start && end + PageCount{beside.above} == next) block.whole.Set(i);
-    // Where a run goes on below and is as long as numbers can say, it stays so; where it only goes
-    // on above, no longer run can begin here, but the next chunk may have to give one up.
-    if (!from_start && end != next && block.reach.Get(i) == kMost) return;
-    FreedParts(chunks, begin, end, beside, counters);
   }
 
   /// A word changed, and of the runs counted one begins or ends at the chunk's border, or did.
