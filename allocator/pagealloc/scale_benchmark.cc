@@ -50,23 +50,40 @@ struct NineTenths : Heap<L> {
 };
 
 /// Frees a page at a random place, and allocates one: that page again, the lowest.
-template <class L>
-void RandomPlace(benchmark::State& state) {
+/// @tparam kInTurn  the next place is not known before this one's page is allocated, so that no
+///                  two places' memory is waited for at a time
+template <class L, bool kInTurn>
+void FreeAndAllocate(benchmark::State& state) {
   const PageCount pages = PagesOf(state.range(0));
   NineTenths<L> heap(pages);
   const std::vector<std::uint64_t> places = Places(pages);
   std::size_t i = 0;
   for (auto _ : state) {
-    const PageOffset page = Geometry<L>::kHeapBasePage + PageCount{places[i++ % kPlaces]};
+    const PageOffset page = Geometry<L>::kHeapBasePage + PageCount{places[i % kPlaces]};
     heap.allocator->Free(PageRange::Of(page, PageCount{1}));
     const auto got = heap.allocator->Allocate(PageCount{1});
-    if (got->first != page) state.SkipWithError("another page than the one that was freed");
+    std::size_t beside = static_cast<std::size_t>(got->first.raw - page.raw);  // 0
+    if (beside != 0) state.SkipWithError("another page than the one that was freed");
+    if (kInTurn) {
+      benchmark::DoNotOptimize(beside);  // else the compiler takes it for 0 where it is compared
+      i += beside;
+    }
+    ++i;
   }
   state.SetItemsProcessed(2 * state.iterations());
 }
+template <class L>
+void RandomPlace(benchmark::State& state) {
+  FreeAndAllocate<L, false>(state);
+}
+template <class L>
+void RandomPlaceInTurn(benchmark::State& state) {
+  FreeAndAllocate<L, true>(state);
+}
 
-/// What of RandomPlace a bitmap cannot do without: the word of the page is written twice.
-void RandomLines(benchmark::State& state) {
+/// What of that a bitmap cannot do without: the word of the page is written twice.
+template <bool kInTurn>
+void WriteTwice(benchmark::State& state) {
   const PageCount pages = PagesOf(state.range(0));
   // As chunks have them: eight words of allocation bits, eight of scavenged bits.
   std::vector<std::uint64_t> bitmap(static_cast<std::size_t>(pages.raw / 64 * 2),
@@ -74,16 +91,20 @@ void RandomLines(benchmark::State& state) {
   const std::vector<std::uint64_t> places = Places(pages);
   std::size_t i = 0;
   for (auto _ : state) {
-    const std::uint64_t page = places[i++ % kPlaces];
+    const std::uint64_t page = places[i % kPlaces];
     std::uint64_t& word = bitmap[static_cast<std::size_t>(page / 512 * 16 + page % 512 / 64)];
     const std::uint64_t bit = std::uint64_t{1} << page % 64;
     word &= ~bit;
     benchmark::ClobberMemory();
     word |= bit;
     benchmark::ClobberMemory();
+    if (kInTurn) i += static_cast<std::size_t>(~word);  // 0: all ones again
+    ++i;
   }
   state.SetItemsProcessed(2 * state.iterations());
 }
+void RandomLines(benchmark::State& state) { WriteTwice<false>(state); }
+void RandomLinesInTurn(benchmark::State& state) { WriteTwice<true>(state); }
 
 /// Two pages on a heap of which every other page is free, and two together only at its end.
 template <class L>
@@ -168,6 +189,10 @@ BENCHMARK(RandomPlace<LinuxAmd64>)->Apply(HeapSizes);
 BENCHMARK(RandomPlace<LinuxAmd64La57>)->Apply(HeapSizes);
 BENCHMARK(RandomPlace<Linux386>)->Apply(Up32);
 BENCHMARK(RandomLines)->Apply(HeapSizes);
+BENCHMARK(RandomPlaceInTurn<LinuxAmd64>)->Apply(HeapSizes);
+BENCHMARK(RandomPlaceInTurn<LinuxAmd64La57>)->Apply(HeapSizes);
+BENCHMARK(RandomPlaceInTurn<Linux386>)->Apply(Up32);
+BENCHMARK(RandomLinesInTurn)->Apply(HeapSizes);
 BENCHMARK(FindTwoAtEnd<LinuxAmd64>)->Apply(HeapSizes);
 BENCHMARK(FindTwoAtEnd<LinuxAmd64La57>)->Apply(HeapSizes);
 BENCHMARK(FindTwoAtEnd<Linux386>)->Apply(Up32);
