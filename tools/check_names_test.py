@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What tools/check_names finds in tables with planted mistakes; the repository's headers are the truth."""
 
+import importlib.machinery
+import importlib.util
 import pathlib
 import subprocess
 import tempfile
@@ -42,6 +44,15 @@ class CheckNamesTest(unittest.TestCase):
 
     def test_cells_that_are_missing(self):
         self.assertNotEqual(self.Run(HEADER + "| `x` | y |\n")[0], 0)
+
+    def test_invariants_that_no_table_has(self):
+        loader = importlib.machinery.SourceFileLoader("check_names", str(TOOL))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_names", loader))
+        loader.exec_module(module)
+        table = "| INV-1 | holds |\n\nINV-4 to INV-6 are checked elsewhere"
+        self.assertEqual(list(module.UnknownInvariants(table, {"a.h": "INV-1, INV-5", "b.h": "INV-2: broken, INV-15"})),
+                         ["b.h: the table of invariants has no INV-2", "b.h: the table of invariants has no INV-15"])
+        self.assertEqual(module.InvariantProblems(), [])
 
 
 if __name__ == "__main__":
