@@ -64,11 +64,13 @@ struct AixPpc64 : LinuxAmd64 {
   static constexpr Address kBase{0x0a00000000000000}, kHeapBase{0x0a00010000000000};
 };
 
-/// ios on arm64 since Go 1.18: 40 bits.
+/// ios on arm64 since Go 1.18: 40 bits. Blocks of 256 chunks, Go has 32: with what a block holds
+/// beside bitmaps, whole pages for so few would nearly double the tables.
 struct IosArm64 : LinuxAmd64 {
   static constexpr std::string_view kName = "ios-arm64";
   static constexpr unsigned kAddressBits = 40;
   static constexpr Address kBase{0}, kHeapBase{0x130000000};
+  static constexpr unsigned kChunkMapL1Bits = 10, kBlockTableBits = 10;
 };
 
 /// linux on 386: 32 bits, four levels, two root entries.
@@ -211,6 +213,10 @@ struct Geometry {
   }
   PA_HOT static constexpr unsigned PageInChunk(PageOffset page) {  ///< Go: chunkPageIndex
     return static_cast<unsigned>(page.raw & (kChunkPages.raw - 1));
+  }
+  /// Whether pages [begin, end) lie in one chunk; begin <= end.
+  PA_HOT static constexpr bool InOneChunk(PageOffset begin, PageOffset end) {
+    return PageInChunk(begin) + (end.raw - begin.raw) <= kChunkPages.raw;
   }
   PA_HOT static constexpr std::uint64_t ChunkMapL1(ChunkIndex chunk) {  ///< Go: chunkIdx.l1
     return kChunkMapL1Bits == 0 ? 0 : chunk.raw >> kChunkMapL2Bits;

@@ -76,13 +76,14 @@ const TreeTables k57Bits{{23, 3, 3, 3, 3},
                          613'548'032 * Power(9),
                          22,
                          13};
+/// But for the blocks of the chunk map, which are ours.
 const TreeTables kIos{{6, 3, 3, 3, 3},
                       {34, 31, 28, 25, 22},
                       {21, 18, 15, 12, 9},
                       {64, 512, 4096, Power(15), Power(18)},
                       2'396'672,
-                      13,
-                      5};
+                      10,  // Go has 13
+                      8};  // and 5
 const TreeTables kOldIos{
     {2, 3, 3, 3}, {31, 28, 25, 22}, {18, 15, 12, 9}, {4, 32, 256, 2048}, 18'720, 0, 11};
 const TreeTables k32Bits{

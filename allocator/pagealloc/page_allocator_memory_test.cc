@@ -34,9 +34,6 @@ TYPED_TEST(MetadataAtFirst, InitTakesNothing) {
 template <class L>
 constexpr std::uint64_t kBlockBytes = (sizeof(typename ChunkMap<L>::Block) + 4095) / 4096 * 4096;
 
-// Bitmaps, two bytes of the index, their maxima, three bits, a word of the scavenge index and the
-// runs by words: what follows the bitmaps is about as much as packed summaries and that index would
-// be.
 TEST(ReleaseUnits, AreThoseOfTheOsInPagesOfOurs) {
   for (const std::uint64_t page : {4096u, 8192u, 16384u, 65536u}) {
     for (const std::uint64_t huge : {0u, 1u << 16, 1u << 21}) {
@@ -59,9 +56,13 @@ TEST(ReleaseUnitsDeathTest, ArePowersOfTwoUpToAWord) {
   EXPECT_DEATH(heap->set_release_units({PageCount{1}, PageCount{3}}), "units\\.huge");
 }
 
+// Bitmaps, two bytes of the index, their maxima, three bits, a word of the scavenge index and the
+// runs by words: what follows the bitmaps is about as much as packed summaries and that index would
+// be.
 TEST(Metadata, BlocksAreLittleMoreThanTheirBitmaps) {
   EXPECT_EQ(kBlockBytes<LinuxAmd64>, 8192 * (128 + 16) + 20'480u);
   EXPECT_EQ(kBlockBytes<LinuxAmd64La57>, kBlockBytes<LinuxAmd64>);
+  EXPECT_EQ(kBlockBytes<IosArm64>, 256 * (128 + 16) + 4096u);
   EXPECT_EQ(kBlockBytes<Linux386>, 1024 * (128 + 16) + 4096u);
   EXPECT_EQ(kBlockBytes<LinuxMips>, 512 * (128 + 16) + 4096u);
   EXPECT_EQ(kBlockBytes<Wasm126>, 8192 * (16 + 16) + 20'480u);
