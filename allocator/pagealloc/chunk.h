@@ -35,8 +35,10 @@ struct Chunk {
   PageBits<kPages> allocated;
   PageBits<kPages> scavenged;
 
-  /// Marks pages allocated and not scavenged; returns how many were scavenged (Go: allocRange).
+  /// Marks pages [first, first + count) allocated and not scavenged; returns how many were
+  /// scavenged (Go: allocRange). Here and below: count >= 1, inside the chunk (checked builds).
   PA_HOT constexpr unsigned Allocate(unsigned first, unsigned count) {
+    PA_ASSERT(count >= 1 && first < kPages && count <= kPages - first, first, count);
     if (count == 1) {  // the most frequent size by far
       const unsigned was_scavenged = scavenged.Get(first) ? 1 : 0;
       allocated.Set(first);
@@ -57,7 +59,7 @@ struct Chunk {
     scavenged.ClearRange(first, count);
     return was_scavenged;
   }
-  /// The same for all pages.
+  /// The same for all pages (Go: allocAll).
   PA_HOT constexpr unsigned AllocateAll() {
     const unsigned was_scavenged = scavenged.CountAll();
     allocated.SetAll();
@@ -67,6 +69,7 @@ struct Chunk {
 
   /// Marks pages free; scavenged bits stay (Go: free, free1, freeAll).
   PA_HOT constexpr void Free(unsigned first, unsigned count) {
+    PA_ASSERT(count >= 1 && first < kPages && count <= kPages - first, first, count);
     if (first % 64 + count <= 64) {
       FreeInWord(first, count);
     } else {
@@ -74,8 +77,9 @@ struct Chunk {
     }
   }
 
-  /// The same for pages of one 64-page word.
+  /// The same for pages of one 64-page word (checked builds).
   PA_HOT constexpr void FreeInWord(unsigned first, unsigned count) {
+    PA_ASSERT(count >= 1 && first < kPages && first % 64 + count <= 64, first, count);
     allocated.ClearInWord(first, WordMask(first % 64, count));
   }
 

@@ -44,6 +44,7 @@ class ChunkMap {
   static constexpr std::uint64_t kTableBlocks = std::uint64_t{1} << L::kBlockTableBits;
   static constexpr std::uint64_t kTables = kBlocks / kTableBlocks;
   static_assert(L::kBlockTableBits <= G::kChunkMapL1Bits);
+  static_assert(G::kChunkPages.raw <= 64 * WordRuns::kWords, "a number for each word of a bitmap");
 
   /// A bit for each chunk of a block.
   struct ChunkBits {
@@ -73,9 +74,11 @@ class ChunkMap {
     };
     std::array<Words, kBlockChunks> words;
   };
-  /// Levels of maxima above a block's: those of its table, and of all tables.
+  /// Levels of maxima above a block's: those of its table, and of all tables; of which there are
+  /// several.
   static constexpr unsigned kLevelsAbove =
-      MaxLanes<kTableBlocks>::kShape.levels + (kTables > 1 ? MaxLanes<kTables>::kShape.levels : 0);
+      (kBlocks > 1 ? MaxLanes<kTableBlocks>::kShape.levels : 0) +
+      (kTables > 1 ? MaxLanes<kTables>::kShape.levels : 0);
 
   ChunkMap() = default;
   ChunkMap(const ChunkMap&) = delete;
@@ -149,6 +152,13 @@ class ChunkMap {
   [[nodiscard]] PA_HOT const Block& BlockAt(ChunkIndex chunk) const {
     return *BlockPointer(BlockOf(chunk));
   }
+  /// The same, or null.
+  [[nodiscard]] const Block* LookupBlock(ChunkIndex chunk) const {
+    if constexpr (kTables > 1) {
+      if (TableOf(BlockOf(chunk)) == nullptr) return nullptr;
+    }
+    return BlockPointer(BlockOf(chunk));
+  }
   /// Asks for the lines that a change of a page, whose block exists, needs of memory: on a large
   /// heap they come from far, and all at once while something else is done.
   PA_HOT void Prefetch(PageOffset page) {
@@ -158,13 +168,6 @@ class ChunkMap {
     __builtin_prefetch(&block.chunks[i].allocated, 1);
     __builtin_prefetch(&block.words[i], 1);
     block.reach.Prefetch(i);
-  }
-  /// The same, or null.
-  [[nodiscard]] const Block* LookupBlock(ChunkIndex chunk) const {
-    if constexpr (kTables > 1) {
-      if (TableOf(BlockOf(chunk)) == nullptr) return nullptr;
-    }
-    return BlockPointer(BlockOf(chunk));
   }
   /// Where in its block a chunk is.
   [[nodiscard]] PA_HOT static constexpr std::size_t IndexInBlock(ChunkIndex chunk) {

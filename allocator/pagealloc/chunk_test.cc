@@ -23,6 +23,16 @@ TEST(Chunk, AllocatingClearsScavengedBitsAndCountsThem) {
   EXPECT_EQ(chunk.allocated.CountRange(0, 512), 512u);
 }
 
+TEST(Chunk, AllocatingAllOfIt) {
+  for (const unsigned scavenged : {0u, 1u, 70u, 512u}) {
+    Chunk<512> chunk;
+    if (scavenged > 0) chunk.scavenged.SetRange(512 - scavenged, scavenged);
+    EXPECT_EQ(chunk.AllocateAll(), scavenged);
+    EXPECT_EQ(chunk.allocated.CountAll(), 512u);
+    EXPECT_EQ(chunk.scavenged.CountAll(), 0u);
+  }
+}
+
 TEST(Chunk, AllocatingOnePageLeavesItsNeighboursAlone) {
   Chunk<512> chunk;
   chunk.scavenged.SetRange(99, 3);

@@ -167,9 +167,6 @@ class MaxLanes {
     // A case a level, not a loop: where each begins is known then.
     switch (top.level) {
       default:
-        at = Down<3>(at, bound);
-        [[fallthrough]];
-      case 2:
         at = Down<2>(at, bound);
         [[fallthrough]];
       case 1:
@@ -179,7 +176,7 @@ class MaxLanes {
         return Down<0>(at, bound);
     }
   }
-  static_assert(kShape.levels <= 5);
+  static_assert(kShape.levels <= 4);
 
   /// The first lane at or after `from` whose number is at least `number` (>= 1); kLanes if there is
   /// none. `from` may be kLanes. `lines_read` grows by the lines visited.

@@ -70,14 +70,14 @@ class PageAllocator {
   PageAllocator(const PageAllocator&) = delete;
   PageAllocator& operator=(const PageAllocator&) = delete;
 
-  /// Comes first, once (contract); `os` must outlive the allocator. Takes nothing from it, the
-  /// tables come with the heap; so it succeeds.
+  /// Comes first, once (contract); `os` must outlive the allocator, and its pages be of 512 KiB at
+  /// most (contract). Takes nothing from it, the tables come with the heap; so it succeeds.
   OsStatus Init(OsMemory& os) {
     PA_EXPECT(os_ == nullptr);
     os_ = &os;
     chunks_.Init(os);
-    units_.page = PageCount{std::max<std::uint64_t>(1, os.page_size().raw >> kPageBits)};
-    units_.huge = PageCount{os.huge_page_size().raw >> kPageBits};
+    set_release_units({PageCount{std::max<std::uint64_t>(1, os.page_size().raw >> kPageBits)},
+                       PageCount{os.huge_page_size().raw >> kPageBits}});
     index_.Init(chunks_);
     return OsStatus::Ok();
   }
@@ -85,7 +85,8 @@ class PageAllocator {
   /// Adds pages to the heap, free and scavenged: a non-empty range of whole chunks, none of which
   /// is in the heap yet, up to Geometry<L>::kHeapEnd (contract). Ranges may come in any order and
   /// leave gaps. On a refusal the heap is as before; metadata() may have grown.
-  /// @see Go: grow. There, an unaligned size leaves a summary wrong; here it breaks the contract.
+  /// @cost a bitmap of each chunk, and a search of the ranges of the heap.
+  /// @see  Go: grow. There, an unaligned size leaves a summary wrong; here it breaks the contract.
   OsStatus Grow(PageRange pages) {
     PA_EXPECT(os_ != nullptr);
     PA_EXPECT(pages.begin < pages.end && pages.end <= G::kHeapEnd, pages.begin, pages.end);
@@ -115,7 +116,8 @@ class PageAllocator {
   ///              nullopt when no run is long enough: no error, grow the heap and retry.
   /// @post        stats().in_use grew by `want`; on nullopt nothing changed.
   /// @cost        a cache line a level (reach_search.h), a word or two of a bitmap, the chunks that
-  ///              are marked; one page in the word that changed last: that word.
+  ///              are marked; one page in the word that changed last: that word. Above 32,767
+  ///              pages: a line or two and a bitmap of each chunk in which so long a run begins.
   /// @see         Go: alloc.
   [[nodiscard]] PA_HOT std::optional<Allocation> Allocate(PageCount want) {
     PA_EXPECT(want >= PageCount{1}, want);
@@ -138,11 +140,15 @@ class PageAllocator {
   }
 
   /// Marks exactly these pages allocated: a non-empty range of the heap (contract), all of it free
-  /// (checked builds). Returns how many were scavenged. @see Go: allocRange.
+  /// (checked builds). Returns how many were scavenged.
+  /// @cost as that of Free(). @see Go: allocRange.
   PageCount AllocateRange(PageRange pages) { return AllocateRangeAnywhere(pages.begin, pages.end); }
 
   /// Marks pages free: a non-empty range of the heap (contract), all of it allocated (checked
-  /// builds). Scavenged bits stay. @see Go: free.
+  /// builds). Scavenged bits stay.
+  /// @cost two lines of bitmaps, a word and a number of the index for each chunk at an end of the
+  ///       range, and its bitmap for each between; in the word that changed last: that word.
+  /// @see  Go: free.
   PA_HOT void Free(PageRange pages) {
     if (pages.begin < pages.end && reach_.InLastWord(pages.begin, pages.end)) {
       auto& block = chunks_.BlockAt(G::ChunkOf(pages.begin));
@@ -168,7 +174,7 @@ class PageAllocator {
     reach_.Settle(chunks_, counters_);
     for (const PageRange& pages : runs) {
       ExpectInHeap(pages.begin, pages.end);
-      if (InOneChunk(pages.begin, pages.end)) {
+      if (G::InOneChunk(pages.begin, pages.end)) {
         FreeInChunk(pages.begin, pages.end);
         reach_.NoteInBatch(chunks_, pages, counters_);
       } else {
@@ -180,7 +186,8 @@ class PageAllocator {
     for (const PageRange& pages : runs) reach_.FreedInBatch(chunks_, pages, counters_);
   }
 
-  /// Where Allocate(want) would place a run; changes nothing but the work counters. @see Go: find.
+  /// Where Allocate(want) would place a run; changes nothing but the work counters.
+  /// @cost as Allocate() without the marking. @see Go: find.
   [[nodiscard]] std::optional<Found> Find(PageCount want) {
     PA_EXPECT(want >= PageCount{1}, want);
     const PageOffset first = Lookup(want);
@@ -190,7 +197,8 @@ class PageAllocator {
 
   /// Takes all free pages of the 64-page block that holds the lowest free page. An empty cache when
   /// nothing is free. @post the pages read as allocated until Flush() or Free() brings them back.
-  /// @see Go: allocToCache.
+  /// @cost a search for one page, a word of the bitmaps, a number of the index. @see Go:
+  /// allocToCache.
   [[nodiscard]] PageCache TakePageCache() {
     const PageOffset lowest = Lookup(PageCount{1});
     if (lowest == kNowhere) {
@@ -221,7 +229,8 @@ class PageAllocator {
 
   /// Brings a cache's pages back: those in `pages` become free, those in `scavenged` scavenged, and
   /// the cache empty. Its block must lie in the heap, scavenged inside pages (contract), and pages
-  /// be allocated (checked builds). An empty cache may have any base. @see Go: pageCache.flush.
+  /// be allocated (checked builds). An empty cache may have any base.
+  /// @cost a word of the bitmaps, a number of the index. @see Go: pageCache.flush.
   void Flush(PageCache& cache) {
     PA_EXPECT((cache.scavenged & ~cache.pages) == 0, cache.pages, cache.scavenged);
     if (cache.empty()) {
@@ -261,15 +270,16 @@ class PageAllocator {
   }
 
   /// Asks for huge pages behind the bitmaps, present and future: worth it for heaps above 64 GiB,
-  /// whose blocks of 1 MiB the kernel joins. Again: no effect. A refusal leaves some without.
+  /// whose blocks of 1 MiB the kernel joins. A refusal leaves some without. Again: no effect, and
+  /// Ok.
   /// @see Go: enableChunkHugePages, which leaves out the last block of every range.
   OsStatus EnableMetadataHugePages() { return chunks_.PreferHugePages(); }
-  /// Blocks of bitmaps for which it was asked.
+  /// Blocks of bitmaps for which the operating system took the hint.
   [[nodiscard]] std::uint64_t metadata_huge_page_hints() const { return chunks_.hinted_blocks(); }
 
   /// The lowest free page at or above `at`, and the free pages behind it: as many as there are.
   /// nullopt if there is none. @cost a word of the scavenge index for each full chunk that is
-  /// passed, a bitmap for each that is not. @see Go: none.
+  /// passed, a bitmap for each that is not; of the run a bitmap for each chunk. @see Go: none.
   [[nodiscard]] std::optional<PageRange> FreeRunAtOrAbove(PageOffset at) const {
     std::optional<PageOffset> page = in_heap_.AtOrAbove(at);
     while (page) {
@@ -334,8 +344,9 @@ class PageAllocator {
     return pages;
   }
 
-  /// Ends what BeginScavenge() began, with the same pages (contract): they become free, and
-  /// scavenged if the operating system `released` them. If it refused they are found again.
+  /// Ends what BeginScavenge() began, with the same pages: pages of the heap, as many as are held
+  /// or fewer (contract); that they are those is the caller's word. They become free, and scavenged
+  /// if the operating system `released` them. If it refused they are found again.
   /// @see Go: the second half of scavengeOne.
   void FinishScavenge(PageRange pages, bool released) {
     ExpectInHeap(pages.begin, pages.end);
@@ -425,10 +436,6 @@ class PageAllocator {
     return reach_.Find(chunks_, want, counters_);
   }
 
-  /// Most ranges: the steps for one chunk are worth a place of their own in every caller.
-  PA_HOT static bool InOneChunk(PageOffset begin, PageOffset end) {
-    return G::PageInChunk(begin) + (end.raw - begin.raw) <= G::kChunkPages.raw;
-  }
   PA_HOT void FreeInChunk(PageOffset begin, PageOffset end) {
     auto& block = chunks_.BlockAt(G::ChunkOf(begin));
     const std::size_t i = ChunkMap<L>::IndexInBlock(G::ChunkOf(begin));
@@ -464,7 +471,7 @@ class PageAllocator {
     const PageOffset end = first + want;
     reach_.MovesOn(chunks_, end, counters_);
     PageCount scavenged;
-    if (InOneChunk(first, end)) {
+    if (G::InOneChunk(first, end)) {
       scavenged = AllocateInChunk(first, end);
       reach_.TakenFromStart(chunks_, first, end, counters_);
     } else {
@@ -477,7 +484,7 @@ class PageAllocator {
     ExpectInHeap(begin, end);
     const bool waits = reach_.Waits(chunks_, begin, end, counters_);
     PageCount scavenged;
-    if (InOneChunk(begin, end)) {
+    if (G::InOneChunk(begin, end)) {
       scavenged = AllocateInChunk(begin, end);
       if (!waits) reach_.Taken(chunks_, begin, end, counters_);
     } else {
@@ -491,7 +498,7 @@ class PageAllocator {
     ExpectInHeap(begin, end);
     chunks_.Prefetch(begin);
     reach_.MovesOn(chunks_, end, counters_);
-    if (InOneChunk(begin, end)) {
+    if (G::InOneChunk(begin, end)) {
       FreeInChunk(begin, end);
       reach_.Freed(chunks_, begin, end, counters_);
     } else {

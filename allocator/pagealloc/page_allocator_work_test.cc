@@ -151,6 +151,34 @@ TEST(SearchWorkOnAmd64, FailedSearchOverFourTerabytes) {
   EXPECT_LE(heap.Work().index_lines_read, 2u * 4 + 2 * 4);
 }
 
+/// Lines of the index that a search reads for two pages which only the end of a heap has.
+template <class L>
+std::uint64_t LinesToTheEnd(std::uint64_t gib) {
+  CountedHeap<L> heap;
+  const std::uint64_t chunks = gib * 256;
+  heap.Grow(0, chunks);
+  heap->AllocateRange(heap.Chunks(0, chunks));
+  const PageOffset two{heap.Chunks(chunks - 1, 1).end.raw - 2};
+  heap->Free(PageRange::Of(two, PageCount{2}));
+  EXPECT_EQ(heap->Find(PageCount{2})->first, two);  // tells the index what waits
+  heap.Work();
+  EXPECT_EQ(heap->Find(PageCount{2})->first, two);
+  const WorkCounters work = heap.Work();
+  EXPECT_EQ(work.bitmap_words_scanned, 1u) << "of the runs of a chunk's words";
+  return work.index_lines_read;
+}
+
+// One a level: of those that hold the heap in its only block; of all, and of the maxima of blocks,
+// where there are several, however many.
+TEST(SearchWorkAsTheHeapGrows, IsALineALevel) {
+  EXPECT_EQ(LinesToTheEnd<LinuxAmd64>(1), 2u);
+  EXPECT_EQ(LinesToTheEnd<LinuxAmd64>(16), 3u);
+  EXPECT_EQ(LinesToTheEnd<LinuxAmd64>(64), 6u);
+  EXPECT_EQ(LinesToTheEnd<LinuxAmd64>(128), 6u);
+  EXPECT_EQ(LinesToTheEnd<LinuxAmd64La57>(1), 2u);
+  EXPECT_EQ(LinesToTheEnd<LinuxAmd64La57>(64), 9u);
+}
+
 TYPED_TEST(SearchWork, FreeingBesideALongerRunWritesNothing) {
   CountedHeap<TypeParam> heap;
   heap.Grow(0, 8);

@@ -18,7 +18,8 @@
 /// longest, the next one is looked for, by the runs of the bitmap's words (word_runs.h).
 ///
 /// One word may wait. While operations change pages of the same 64-page word as the one before
-/// them, only the bitmap changes, and the index remembers that word as it was:
+/// them, only the bitmap changes, and the index remembers that word as it was (all but allocations
+/// of several pages, which need a search, and that an exact index):
 ///
 ///   Waits()  same word as last time?   yes: remember its bits, once; nothing else to do
 ///                                      no:  Settle(), and the change is told at once
@@ -89,7 +90,8 @@ class ReachIndex {
     MovesOn(chunks, end, counters);
     return false;
   }
-  /// The same where the answer is known: the range that ends at `end` is not in that word.
+  /// Nothing is pending afterwards. The caller tells the change of the range that ends at `end`
+  /// itself, and changes of that word may wait from then on.
   PA_HOT void MovesOn(Chunks& chunks, PageOffset end, Counters& counters) {
     Settle(chunks, counters);
     last_word_ = (end.raw - 1) / 64;
@@ -183,7 +185,7 @@ class ReachIndex {
 
   /// Once for each run of the batch. The first of a chunk with several does it for all of them.
   void FreedInBatch(Chunks& chunks, PageRange pages, Counters& counters) {
-    if (InOneChunk(pages)) {
+    if (G::InOneChunk(pages.begin, pages.end)) {
       const ChunkIndex at = G::ChunkOf(pages.begin);
       Block& block = chunks.BlockAt(at);
       const std::size_t i = Chunks::IndexInBlock(at);
@@ -297,17 +299,10 @@ class ReachIndex {
   }
   static constexpr PageOffset kNowhere = Search::kNowhere;
 
-  /// Lowest and one past the highest page that ever joined; empty at first.
-  [[nodiscard]] PageRange bounds() const { return search_.bounds(); }
-
  private:
   friend struct testing::AllocatorAccess;
 
   static constexpr std::uint64_t kNoWord = ~std::uint64_t{0};
-
-  static bool InOneChunk(PageRange pages) {
-    return G::PageInChunk(pages.begin) + (pages.end.raw - pages.begin.raw) <= kPages;
-  }
 
   /// Pages up to `limit` < kPages of chunk `at` are allocated now, of a run that began at page
   /// `begin` of the chunk.

@@ -177,13 +177,10 @@ class Indexed {
   }
   [[nodiscard]] bool waiting() const { return AllocatorAccess::waiting_word(index_).has_value(); }
 
-  /// The lowest place for `want` pages, from the lowest free page on.
+  /// The lowest place for `want` pages, or none.
   void ExpectFinds(std::uint64_t want) {
-    std::uint64_t from = 0;
-    while (from < pages() && !IsFree(from)) ++from;
-    if (from == pages()) return;
     std::optional<std::uint64_t> expected;
-    for (std::uint64_t page = from; page < pages();) {
+    for (std::uint64_t page = 0; page < pages();) {
       const std::uint64_t run = RunFrom(page);
       if (run >= want) {
         expected = page;

@@ -94,17 +94,14 @@ class ReachSearch {
     return FindFrom(chunks, ChunkIndex{chunk}, want, counters);
   }
 
-  /// Lowest and one past the highest page that ever joined; empty at first.
-  [[nodiscard]] PageRange bounds() const { return bounds_; }
+ private:
+  friend struct testing::AllocatorAccess;
 
   /// The index promised a run that is not there: memory was overwritten, or an update forgotten.
   [[noreturn]] static void BrokenPromise(std::uint64_t chunk, PageCount want) {
     internal::Broken("invariant", "a run that the index promised exists", "chunk, want", __FILE__,
                      __LINE__, chunk, want);
   }
-
- private:
-  friend struct testing::AllocatorAccess;
 
   static constexpr std::uint64_t BlockBegin(std::uint64_t block) {
     return block * Chunks::kBlockChunks;
@@ -175,7 +172,7 @@ class ReachSearch {
     return run < want.raw ? kNowhere : PageOffset{end.raw - tail};
   }
 
-  PageRange bounds_{};
+  PageRange bounds_{};  // lowest and one past the highest page that ever joined; empty at first
   const Block* only_ = nullptr;   // the heap's block of chunks, if it has one only
   std::uint64_t only_begin_ = 0;  // its first chunk
   typename Lanes::Top top_;       // where in it the heap lies; for every block if there are several
