@@ -15,7 +15,7 @@ namespace pagealloc::bench {
 
 absl::StatusOr<Task> ParseCli(const std::vector<std::string>& arguments);
 
-/// harness.md's table of exit codes, by status_codes.h.
+/// The exit status of a command that ended so, by status_codes.h; harness/README.md has the table.
 int ExitStatus(const absl::Status& status);
 
 }  // namespace pagealloc::bench

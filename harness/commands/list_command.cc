@@ -154,7 +154,7 @@ std::string WorkloadTable(const Json& list) {
 
 std::string LayoutTable(const Json& list) {
   std::vector<std::vector<std::string>> rows{{"layout", "bits", "heap base", "heap pages", "chunk",
-                                              "index bits", "span bits", "summaries reserved"}};
+                                              "index bits", "span bits", "summaries if stored"}};
   for (const Json& layout : list) {
     std::vector<std::string> index;
     std::vector<std::string> span;
