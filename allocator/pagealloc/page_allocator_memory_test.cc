@@ -54,6 +54,8 @@ TEST(ReleaseUnitsDeathTest, ArePowersOfTwoUpToAWord) {
   EXPECT_DEATH(heap->set_release_units({PageCount{128}, PageCount{0}}), "units\\.page\\.raw <= 64");
   EXPECT_DEATH(heap->set_release_units({PageCount{3}, PageCount{0}}), "units\\.page\\.raw <= 64");
   EXPECT_DEATH(heap->set_release_units({PageCount{1}, PageCount{3}}), "units\\.huge");
+  FakeMemory large_pages{ByteCount{1u << 20}};
+  EXPECT_DEATH(static_cast<void>(heap->Init(large_pages)), "units\\.page\\.raw <= 64");
 }
 
 // Bitmaps, two bytes of the index, their maxima, three bits, a word of the scavenge index and the
