@@ -27,11 +27,12 @@ using Words = std::vector<std::string>;
 
 class CliCount : public ProgramTest {
  protected:
-  /// The aggregate rows' instructions, by workload and layout.
-  static std::map<std::string, std::string> Instructions(const std::string& csv) {
+  /// The aggregate rows' values of a metric, by workload and layout.
+  static std::map<std::string, std::string> Counted(const std::string& csv,
+                                                    const std::string& metric) {
     std::map<std::string, std::string> values;
     for (const auto& row : RowsOf(csv)) {
-      if (row.at("metric") != "instructions" || !row.at("rep").empty()) continue;
+      if (row.at("metric") != metric || !row.at("rep").empty()) continue;
       values[row.at("workload") + " " + row.at("layout")] = row.at("value");
     }
     return values;
@@ -49,9 +50,12 @@ TEST_F(CliCount, TheNumberIsTheSameToTheLastDigitOnEveryRun) {
   ASSERT_EQ(setenv("PAGEALLOC_TEST_FILLER", std::string(4321, 'x').c_str(), 1), 0);
   const Ended second = Bench(kSmall);
   ASSERT_EQ(unsetenv("PAGEALLOC_TEST_FILLER"), 0);
-  const auto values = Instructions(first.out);
+  const auto values = Counted(first.out, "instructions");
   EXPECT_EQ(values.size(), 4U);
-  EXPECT_EQ(values, Instructions(second.out));
+  EXPECT_EQ(values, Counted(second.out, "instructions"));
+  const auto missed = Counted(first.out, "branches_missed");
+  EXPECT_EQ(missed.size(), 4U);
+  EXPECT_EQ(missed, Counted(second.out, "branches_missed"));
   for (const auto& [cell, value] : values) {
     // Two dozen at least for a page that comes and goes, and no operation costs thousands.
     EXPECT_GT(std::stod(value), 20) << cell;
@@ -60,18 +64,34 @@ TEST_F(CliCount, TheNumberIsTheSameToTheLastDigitOnEveryRun) {
   const Rows rows = RowsOf(first.out);
   EXPECT_EQ(Only(rows, "suite"), "count");
   for (const auto& row : rows) {
+    if (row.at("metric") == "branches_missed") {
+      EXPECT_EQ(row.at("unit") + row.at("better") + row.at("stat"), "count/opinfovalue");
+    }
     if (row.at("metric") != "instructions") continue;
     EXPECT_EQ(row.at("unit") + row.at("better") + row.at("stat"), "count/opexactvalue");
     EXPECT_EQ(row.at("n"), row.at("workload") == "hot" ? "500" : "6");
   }
 }
 
+// One page that comes and goes takes the same way each time; sizes drawn by lot do not.
+TEST_F(CliCount, BranchesThatNobodyCanPredictAreMissed) {
+  const Ended ended = Bench({"count", "-w", "hot,churn", "--ops", "2000", "--heap", "16MiB", "-l",
+                             "linux-amd64", "--format", "csv"});
+  ASSERT_EQ(ended.exit_status, 0) << ended.err;
+  const auto missed = Counted(ended.out, "branches_missed");
+  EXPECT_LT(std::stod(missed.at("hot linux-amd64")), 0.3);
+  EXPECT_GT(std::stod(missed.at("churn linux-amd64")), 0.5);
+  EXPECT_LT(std::stod(missed.at("churn linux-amd64")), 20);
+}
+
 TEST_F(CliCount, TableAndFilesSayWhatWasCountedAndHow) {
   const Ended ended = Bench({"count", "-w", "hot", "--ops", "100", "--heap", "16MiB", "-l",
                              "linux-386", "-o", "out.csv"});
   ASSERT_EQ(ended.exit_status, 0) << ended.err;
-  EXPECT_THAT(ended.out, AllOf(HasSubstr("instr/op"), Not(HasSubstr("ns/op"))));
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("counted: valgrind-"), HasSubstr("instructions/op")));
+  EXPECT_THAT(ended.out,
+              AllOf(HasSubstr("instr/op"), HasSubstr("missed/op"), Not(HasSubstr("ns/op"))));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("counted: valgrind-"), HasSubstr("instructions/op"),
+                               HasSubstr("branches missed/op")));
   EXPECT_THAT(Files(), ElementsAre("out.csv", "out.env.json"));
   const nlohmann::json environment =
       nlohmann::json::parse(ReadFile("out.env.json"), nullptr, false);

@@ -42,15 +42,24 @@ absl::StatusOr<std::vector<ResultRow>> InstructionCounter::Count(const Cell& cel
   std::vector<ResultRow> rows = CheckedRows(cell.columns, place, cell.checked, source.measured_ops);
   if (source.measured_ops == 0) return rows;
   const auto ops = static_cast<double>(source.measured_ops);
-  ResultRow row = MakeRow(cell.columns, RowOpName(RowOp::kAll), "instructions",
-                          static_cast<double>(counted->instructions) / ops);
-  row.rep = place.rep;
-  row.seq = place.seq;
-  row.n = source.measured_ops;
-  row.result_hash = HashText(counted->result_hash);
-  absl::StrAppendFormat(&line, "%.2f instructions/op, and %.2f of the loop that are not in it",
-                        *row.value, static_cast<double>(counted->loop) / ops);
-  rows.push_back(std::move(row));
+  const auto add = [&](const char* metric, std::uint64_t count) {
+    ResultRow row =
+        MakeRow(cell.columns, RowOpName(RowOp::kAll), metric, static_cast<double>(count) / ops);
+    row.rep = place.rep;
+    row.seq = place.seq;
+    row.n = source.measured_ops;
+    row.result_hash = HashText(counted->result_hash);
+    rows.push_back(std::move(row));
+  };
+  const Counts& counts = counted->operations;
+  add("instructions", counts.instructions);
+  add("branches_missed", counts.branches_missed);
+  absl::StrAppendFormat(&line,
+                        "%.2f instructions/op, and %.2f of the loop that are not in it; "
+                        "%.3f branches missed/op",
+                        static_cast<double>(counts.instructions) / ops,
+                        static_cast<double>(counted->loop.instructions) / ops,
+                        static_cast<double>(counts.branches_missed) / ops);
   return rows;
 }
 

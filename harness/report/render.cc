@@ -110,11 +110,12 @@ class TableBuilder {
 
  private:
   // Exact counts are totals of n operations; metadata is one number.
-  static constexpr std::array<std::pair<const char*, const char*>, 7> kExact{{
+  static constexpr std::array<std::pair<const char*, const char*>, 8> kExact{{
       {"words/op", "words_scanned"},
       {"visits/op", "summary_visits"},
       {"updates/op", "summary_updates"},
       {"instr/op", "instructions"},
+      {"missed/op", "branches_missed"},
       {"metadata", "metadata_bytes"},
       {"span", "span_bytes"},
       {"live", "live_bytes"},

@@ -24,6 +24,8 @@ constexpr std::array kMetrics{
                "what service_ns or response_ns reads when there is no operation"},
     MetricInfo{"instructions", "count/op", "exact", "value", Aggregate::kExact,
                "instructions of one operation, from callgrind"},
+    MetricInfo{"branches_missed", "count/op", "info", "value", Aggregate::kExact,
+               "branches of one operation that callgrind's predictor missed"},
     MetricInfo{"words_scanned", "count", "exact", "value", Aggregate::kExact,
                "64-bit words of the bitmaps that the verification pass read"},
     MetricInfo{"summary_visits", "count", "exact", "value", Aggregate::kExact,

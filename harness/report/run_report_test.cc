@@ -61,9 +61,10 @@ TEST(MakeRowDeathTest, UnknownMetricBreaksTheContract) {
 
 TEST(AllMetrics, AreTheOnesThatSchemaOneNames) {
   const std::set<std::string_view> expected{
-      "batch_ns",      "service_ns",     "response_ns",     "null_op_ns",     "instructions",
-      "words_scanned", "summary_visits", "summary_updates", "metadata_bytes", "rss_bytes",
-      "minor_faults",  "ops_per_s",      "span_bytes",      "live_bytes",     "no_room"};
+      "batch_ns",       "service_ns",    "response_ns",    "null_op_ns",
+      "instructions",   "words_scanned", "summary_visits", "summary_updates",
+      "metadata_bytes", "rss_bytes",     "minor_faults",   "ops_per_s",
+      "span_bytes",     "live_bytes",    "no_room",        "branches_missed"};
   std::set<std::string_view> names;
   for (const MetricInfo& metric : AllMetrics()) {
     names.insert(metric.name);

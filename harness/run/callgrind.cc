@@ -60,6 +60,31 @@ std::vector<std::string> FixedEnvironment() {
   return environment;
 }
 
+// The next word of a line, and what is left behind the space that ends it; nullopt behind the last.
+std::optional<std::string_view> NextWord(std::optional<std::string_view>& line) {
+  if (!line) return std::nullopt;
+  const std::size_t end = line->find(' ');
+  const std::string_view word = line->substr(0, end);
+  line = end == std::string_view::npos ? std::nullopt : std::optional(line->substr(end + 1));
+  return word;
+}
+
+// Adds what a line "PLACE COST..." says: a cost for each event; those left out at its end are 0.
+bool AddCosts(std::optional<std::string_view> line, std::optional<std::string_view> events,
+              Counts& counts) {
+  NextWord(line);
+  if (!line) return false;
+  while (const std::optional<std::string_view> cost = NextWord(line)) {
+    const std::optional<std::string_view> event = NextWord(events);
+    std::uint64_t more = 0;
+    const auto [stop, error] = std::from_chars(cost->data(), cost->data() + cost->size(), more);
+    if (!event || error != std::errc{} || stop != cost->data() + cost->size()) return false;
+    if (event == "Ir") counts.instructions += more;
+    if (event == "Bcm" || event == "Bim") counts.branches_missed += more;
+  }
+  return true;
+}
+
 std::string OwnPath() {
   std::string path(4096, '\0');
   const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
@@ -70,11 +95,14 @@ std::string OwnPath() {
 }  // namespace
 
 std::optional<std::vector<CountedFunction>> ParseCallgrind(std::string_view text) {
+  // "events: Ir Bc Bcm Bi Bim": instructions; conditional branches, missed; indirect ones, missed.
   // Lines of a function: "fn=(7) name" or, once the name is known, "fn=(7)"; then "16 400", a place
-  // and what was executed there, or "cfn=(8) name", "calls=1 16", and the same for a call.
+  // and what was executed there, or "cfn=(8) name", "calls=1 16", and the same for a call. What is
+  // 0 to the end of a line is left out.
+  std::string_view events;
   std::map<std::string, std::string, std::less<>> names;
-  std::map<std::string, std::uint64_t, std::less<>> costs;
-  std::uint64_t* cost = nullptr;
+  std::map<std::string, Counts, std::less<>> costs;
+  Counts* cost = nullptr;
   bool whole = false;
   const auto id_of = [&names](std::string_view value) {
     const std::size_t end = value.find(')');
@@ -87,7 +115,9 @@ std::optional<std::vector<CountedFunction>> ParseCallgrind(std::string_view text
     const std::string_view line = text.substr(0, end);
     const bool ended = end != std::string_view::npos;
     text.remove_prefix(ended ? end + 1 : text.size());
-    if (line.starts_with("fn=")) {
+    if (line.starts_with("events: ")) {
+      events = line.substr(8);
+    } else if (line.starts_with("fn=")) {
       cost = &costs[id_of(line.substr(3))];
     } else if (line.starts_with("cfn=")) {
       id_of(line.substr(4));
@@ -95,19 +125,13 @@ std::optional<std::vector<CountedFunction>> ParseCallgrind(std::string_view text
       whole = ended;
     } else if (cost != nullptr && !line.empty() &&
                std::strchr("+-*0123456789", line[0]) != nullptr) {
-      std::uint64_t more = 0;
-      const std::size_t at = line.rfind(' ') + 1;
-      const auto [stop, error] = std::from_chars(line.data() + at, line.data() + line.size(), more);
-      if (error != std::errc{} || stop != line.data() + line.size()) return std::nullopt;
-      *cost += more;
+      if (!AddCosts(line, events, *cost)) return std::nullopt;
     }
   }
   if (!whole) return std::nullopt;
   std::vector<CountedFunction> functions;
   functions.reserve(costs.size());
-  for (const auto& [id, instructions] : costs) {
-    functions.push_back({names[id], instructions});
-  }
+  for (const auto& [id, counts] : costs) functions.push_back({names[id], counts});
   return functions;
 }
 
@@ -145,6 +169,7 @@ absl::StatusOr<CountedRun> CountFunctions(const std::string& valgrind, const std
   program.path = valgrind;
   program.arguments = {"-q",
                        "--tool=callgrind",
+                       "--branch-sim=yes",
                        "--callgrind-out-file=" + folder.File("counts"),
                        "--collect-atstart=no",
                        "--toggle-collect=" + pattern,

@@ -1,9 +1,11 @@
-/// callgrind.h: what a function of this program costs in instructions, under valgrind's callgrind.
+/// callgrind.h: what a function of this program costs in instructions, and how many of its branches
+/// are hard to predict, under valgrind's callgrind.
 ///
-/// valgrind executes the program on a processor of its own, so that the number does not depend on
-/// the machine's speed, load or caches: with the same binary and the same input it is the same on
-/// every run. Collection is on inside the function only. What could differ from run to run is
-/// fixed: addresses, environment, arguments.
+/// valgrind executes the program on a processor of its own, so that the numbers do not depend on
+/// the machine's speed, load or caches: with the same binary and the same input they are the same
+/// on every run. Its branch predictor is simpler than those of processors today and as a rule
+/// misses more than they do: for comparing, not for adding up. Collection is on inside the function
+/// only. What could differ from run to run is fixed: addresses, environment, arguments.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +25,17 @@ absl::StatusOr<std::string> FindValgrind();
 /// "valgrind-3.19.0".
 absl::StatusOr<std::string> ValgrindVersion(const std::string& valgrind);
 
+/// Instructions, and branches and indirect jumps that went elsewhere than predicted.
+struct Counts {
+  std::uint64_t instructions = 0;
+  std::uint64_t branches_missed = 0;
+
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
+
 struct CountedFunction {
-  std::string name;                ///< demangled, with its parameters
-  std::uint64_t instructions = 0;  ///< of all its calls, and of what they called
+  std::string name;  ///< demangled, with its parameters
+  Counts counts;     ///< of all its calls, and of what they called
 
   friend bool operator==(const CountedFunction&, const CountedFunction&) = default;
 };

@@ -10,7 +10,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "harness/run/callgrind.h"
 #include "harness/run/cell_wire.h"
 #include "harness/run/execute.h"
 #include "harness/run/status_codes.h"
@@ -55,7 +54,9 @@ absl::StatusOr<CountedResult> RunCounted(const std::string& valgrind, const Cell
   for (const CountedFunction& function : run->functions) {
     if (function.name.find("::TimeBatches(") == std::string::npos) continue;
     const bool empty = function.name.find("NullSubject") != std::string::npos;
-    (empty ? result.loop : result.instructions) += function.instructions;
+    Counts& counts = empty ? result.loop : result.operations;
+    counts.instructions += function.counts.instructions;
+    counts.branches_missed += function.counts.branches_missed;
     ++passes;
   }
   if (passes != 2) {
@@ -63,8 +64,12 @@ absl::StatusOr<CountedResult> RunCounted(const std::string& valgrind, const Cell
         "callgrind does not find the replay, which it knows by the names of functions. Use a "
         "program that was not stripped, and valgrind 3.19 or later.");
   }
-  result.loop /= kEmptyLoops;
-  result.instructions -= std::min(result.instructions, result.loop);
+  const auto subtract_loop = [&result](std::uint64_t Counts::*count) {
+    result.loop.*count /= kEmptyLoops;
+    result.operations.*count -= std::min(result.operations.*count, result.loop.*count);
+  };
+  subtract_loop(&Counts::instructions);
+  subtract_loop(&Counts::branches_missed);
   result.result_hash = executed->result_hash;
   return result;
 }

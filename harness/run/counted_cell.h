@@ -1,4 +1,4 @@
-/// counted_cell.h: the instructions of a cell's measured operations.
+/// counted_cell.h: the instructions of a cell's measured operations, and the branches they miss.
 ///
 ///   parent: cell and program as bytes --> valgrind: this program --> ExecuteTimed, one batch
 ///           callgrind's count of Runner::TimeBatches: the allocator's, and the empty loop's
@@ -13,14 +13,15 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "harness/run/callgrind.h"
 #include "harness/run/cell.h"
 #include "harness/trace/program.h"
 
 namespace pagealloc::bench {
 
 struct CountedResult {
-  std::uint64_t instructions = 0;  ///< of all measured operations, without those of the loop
-  std::uint64_t loop = 0;          ///< of the loop alone
+  Counts operations;  ///< of all measured operations, without those of the loop
+  Counts loop;        ///< of the loop alone
   std::optional<std::uint64_t> result_hash;
 };
 
