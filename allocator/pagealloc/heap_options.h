@@ -29,7 +29,8 @@ struct HeapOptions {
   std::uint64_t random_seed = 0;
   /// Huge pages behind the heap's memory, where the operating system has them.
   HugePageUse huge_pages = HugePageUse::kSystem;
-  /// And behind the bitmaps: for heaps above 64 GiB. @see Go: enableChunkHugePages.
+  /// And behind the bitmaps, which get them from 1 TiB on in any case. @see Go:
+  /// enableChunkHugePages.
   bool metadata_huge_pages = false;
 };
 

@@ -70,6 +70,25 @@ TEST(MetadataHugePages, EveryBlockOfEveryRangeOnceAndThoseToComeToo) {
   EXPECT_EQ(tables.HintedBlocks(), 4u);
 }
 
+// From there on the tables are so large that it makes a difference.
+TEST(MetadataHugePages, OfATebibyteTheyNeedNotBeAskedFor) {
+  constexpr std::uint64_t kChunks = std::uint64_t{1} << (40 - 22);
+  Tables<LinuxAmd64> tables;
+  tables.Grow(0, kChunks - 1);
+  EXPECT_EQ(tables.HintedBlocks(), 0u);
+  tables.Grow(kChunks - 1, 1);
+  EXPECT_EQ(tables.HintedBlocks(), 32u);
+  tables.Grow(kChunks, 1);
+  EXPECT_EQ(tables.HintedBlocks(), 33u);
+}
+
+TEST(MetadataHugePages, WhoRefusesThemToAGreatHeapDoesNotKeepItFromGrowing) {
+  Tables<LinuxAmd64> tables;
+  tables.os.RefuseHugePages(ENOMEM);
+  tables.Grow(0, std::uint64_t{1} << (40 - 22));
+  EXPECT_EQ(tables.HintedBlocks(), 0u);
+}
+
 TEST(MetadataHugePages, RefusedHintIsReportedAndGrowthGoesOn) {
   Tables<LinuxAmd64> tables;
   tables.Grow(0, 1);

@@ -98,6 +98,8 @@ class PageAllocator {
     if (const OsStatus status = in_heap_.PrepareAdd(*os_, {pages.begin, pages.end}); !status.ok()) {
       return status;
     }
+    // A mere hint: without it the tables are as good.
+    if (tally_.grown + pages.size() >= kHugePagesFrom) static_cast<void>(chunks_.PreferHugePages());
     if (const OsStatus status = chunks_.MakeBlocks(first, last); !status.ok()) return status;
 
     in_heap_.Add({pages.begin, pages.end});
@@ -269,9 +271,11 @@ class PageAllocator {
     return free;
   }
 
-  /// Asks for huge pages behind the bitmaps, present and future: worth it for heaps above 64 GiB,
-  /// whose blocks of 1 MiB the kernel joins. A refusal leaves some without. Again: no effect, and
-  /// Ok.
+  /// How large a heap is for which huge pages are asked for behind its bitmaps in any case: 1 TiB,
+  /// from where on it is found to make a difference. The kernel joins the blocks of 1 MiB.
+  static constexpr PageCount kHugePagesFrom{std::uint64_t{1} << (40 - kPageBits)};
+  /// Asks for huge pages behind the bitmaps, present and future, of a heap of any size; best before
+  /// it grows. A refusal leaves some without. Again: no effect, and Ok.
   /// @see Go: enableChunkHugePages, which leaves out the last block of every range.
   OsStatus EnableMetadataHugePages() { return chunks_.PreferHugePages(); }
   /// Blocks of bitmaps for which the operating system took the hint.
