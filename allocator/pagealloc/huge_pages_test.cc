@@ -70,22 +70,23 @@ TEST(MetadataHugePages, EveryBlockOfEveryRangeOnceAndThoseToComeToo) {
   EXPECT_EQ(tables.HintedBlocks(), 4u);
 }
 
-// From there on the tables are so large that it makes a difference.
+// Of 4 MiB. From there on the tables are so large that it makes a difference.
+constexpr std::uint64_t kTebibyteChunks = std::uint64_t{1} << (40 - 22);
+
 TEST(MetadataHugePages, OfATebibyteTheyNeedNotBeAskedFor) {
-  constexpr std::uint64_t kChunks = std::uint64_t{1} << (40 - 22);
   Tables<LinuxAmd64> tables;
-  tables.Grow(0, kChunks - 1);
+  tables.Grow(0, kTebibyteChunks - 1);
   EXPECT_EQ(tables.HintedBlocks(), 0u);
-  tables.Grow(kChunks - 1, 1);
+  tables.Grow(kTebibyteChunks - 1, 1);
   EXPECT_EQ(tables.HintedBlocks(), 32u);
-  tables.Grow(kChunks, 1);
+  tables.Grow(kTebibyteChunks, 1);
   EXPECT_EQ(tables.HintedBlocks(), 33u);
 }
 
 TEST(MetadataHugePages, WhoRefusesThemToAGreatHeapDoesNotKeepItFromGrowing) {
   Tables<LinuxAmd64> tables;
   tables.os.RefuseHugePages(ENOMEM);
-  tables.Grow(0, std::uint64_t{1} << (40 - 22));
+  tables.Grow(0, kTebibyteChunks);
   EXPECT_EQ(tables.HintedBlocks(), 0u);
 }
 

@@ -20,6 +20,7 @@
 
 #include "pagealloc/os_memory.h"
 #include "pagealloc/page_allocator.h"
+#include "pagealloc/reserved_array.h"
 #include "testing/benchmark_heap.h"
 
 namespace pagealloc {
@@ -84,42 +85,29 @@ void RandomPlaceInTurn(benchmark::State& state) {
   FreeAndAllocate<L, true>(state);
 }
 
-/// Bitmaps as chunks have them, eight words of allocation bits and eight of scavenged bits, on huge
-/// pages where those of a heap are.
-class Bitmap {
- public:
-  explicit Bitmap(PageCount pages) : size_(os_.RoundUp(ByteCount{pages.raw / 64 * 2 * 8})) {
-    const OsMemory::Reservation got = os_.Reserve(size_);
-    const bool huge = pages >= PageAllocator<LinuxAmd64>::kHugePagesFrom;
-    if (!got.status.ok() || !os_.Commit(got.begin, size_).ok() ||
-        (huge && !os_.HintHugePages(got.begin, size_, HugePages::kPrefer).ok())) {
-      std::abort();  // a benchmark without memory has nothing to say
-    }
-    words_ = reinterpret_cast<std::uint64_t*>(got.begin);
-    std::fill_n(words_, static_cast<std::size_t>(size_.raw / 8), ~std::uint64_t{0});
-  }
-  Bitmap(const Bitmap&) = delete;
-  Bitmap& operator=(const Bitmap&) = delete;
-  ~Bitmap() { static_cast<void>(os_.Unreserve(reinterpret_cast<std::byte*>(words_), size_)); }
-
-  std::uint64_t& operator[](std::uint64_t i) { return words_[static_cast<std::size_t>(i)]; }
-
- private:
-  MmapMemory os_;
-  ByteCount size_;
-  std::uint64_t* words_ = nullptr;
-};
-
 /// What of that a bitmap cannot do without: the word of the page is written twice.
 template <bool kInTurn>
 void WriteTwice(benchmark::State& state) {
   const PageCount pages = PagesOf(state.range(0));
-  Bitmap bitmap(pages);
+  // As chunks have them: eight words of allocation bits, eight of scavenged bits; on huge pages
+  // where those of a heap are.
+  const std::uint64_t words = pages.raw / 64 * 2;
+  const bool huge = pages >= PageAllocator<LinuxAmd64>::kHugePagesFrom;
+  MmapMemory os;
+  ReservedArray<std::uint64_t> memory;
+  if (!memory.Reserve(os, words).ok() || !memory.MakeAccessible(0, words).ok() ||
+      (huge && !os.HintHugePages(reinterpret_cast<std::byte*>(memory.data()),
+                                 memory.metadata().reserved, HugePages::kPrefer)
+                    .ok())) {
+    std::abort();  // a benchmark without memory has nothing to say
+  }
+  std::uint64_t* const bitmap = memory.data();
+  std::fill_n(bitmap, static_cast<std::size_t>(words), ~std::uint64_t{0});
   const std::vector<std::uint64_t> places = Places(pages);
   std::size_t i = 0;
   for (auto _ : state) {
     const std::uint64_t page = places[i % kPlaces];
-    std::uint64_t& word = bitmap[page / 512 * 16 + page % 512 / 64];
+    std::uint64_t& word = bitmap[static_cast<std::size_t>(page / 512 * 16 + page % 512 / 64)];
     const std::uint64_t bit = std::uint64_t{1} << page % 64;
     word &= ~bit;
     benchmark::ClobberMemory();
