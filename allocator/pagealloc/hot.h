@@ -10,7 +10,7 @@
 /// the choice stays with the compiler, which needs two thirds of the time so.
 #pragma once
 
-#if PAGEALLOC_CHECKED || !defined(__OPTIMIZE__)
+#if (defined(PAGEALLOC_CHECKED) && PAGEALLOC_CHECKED) || !defined(__OPTIMIZE__)
 #define PA_HOT inline
 #else
 #define PA_HOT [[gnu::always_inline]] inline
